@@ -1,0 +1,1 @@
+"""The host agent: observe, compare, apply, again."""

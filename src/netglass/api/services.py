@@ -1,0 +1,43 @@
+"""What the endpoints of all services need, put together once by ``api.app``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from netglass.model.caller import Caller, CloudSettings
+
+if TYPE_CHECKING:
+    from netglass.api.questions import Questions
+    from netglass.api.tokens import Tokens
+    from netglass.store.reports import Reports
+    from netglass.store.store import Store
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one server process.
+
+    store      intent: `snapshot` to read, `commit` to change
+    reports    what hosts last said of themselves (outside of the change log)
+    tokens     issues tokens and tells who holds one
+    questions  asks a host something now and waits for its answer
+    settings   what the operator set
+    public_url base of every URL in catalogues and links, such as http://192.0.2.2:9696; no slash at the end
+    """
+
+    store: Store
+    reports: Reports
+    tokens: Tokens
+    questions: Questions
+    settings: CloudSettings
+    public_url: str
+
+    def caller(self, request: Request) -> Caller:
+        """Tells who makes the request, out of its ``X-Auth-Token``.
+
+        Raises Unauthorized when there is no token, or one that is unknown, revoked or expired.
+        """
+        return self.tokens.caller(request.headers.get("x-auth-token", ""), request.state.request_id)

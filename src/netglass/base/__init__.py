@@ -1,0 +1,1 @@
+"""Leaf package: errors, identifiers and small values, with no knowledge of networks."""

@@ -1,0 +1,48 @@
+"""Names of devices and namespaces, derived from ids; one function per kind.
+
+The names are Neutron's, so that an operator finds what they look for.  Linux allows 15 characters in a device's
+name (IFNAMSIZ less the zero byte, netdevice(7)): a prefix of 3 or 4 and the first 11 characters of the UUID.
+Source: DATAPLANE.md, "Names".
+"""
+
+from __future__ import annotations
+
+IFNAMSIZ = 15
+"""Longest name of a network device, in characters."""
+
+_KEPT = 11
+
+
+def tap_name(port_id: str) -> str:
+    """Gives the guest's tap device, and the DHCP port's device: ``tap`` and 11 characters."""
+    return "tap" + port_id[:_KEPT]
+
+
+def qbr_name(port_id: str) -> str:
+    """Gives the Linux bridge of a hybrid attachment."""
+    return "qbr" + port_id[:_KEPT]
+
+
+def qvb_name(port_id: str) -> str:
+    """Gives the veth end that sits on the Linux bridge."""
+    return "qvb" + port_id[:_KEPT]
+
+
+def qvo_name(port_id: str) -> str:
+    """Gives the veth end that sits on br-int."""
+    return "qvo" + port_id[:_KEPT]
+
+
+def qdhcp_name(network_id: str) -> str:
+    """Gives the namespace that serves a network's DHCP."""
+    return "qdhcp-" + network_id
+
+
+def int_peer_name(bridge: str) -> str:
+    """Gives br-int's end of the link to a provider bridge, as in ``int-br-eth2``; cut to 15 characters."""
+    return ("int-" + bridge)[:IFNAMSIZ]
+
+
+def phy_peer_name(bridge: str) -> str:
+    """Gives the provider bridge's end of the link to br-int, as in ``phy-br-eth2``; cut to 15 characters."""
+    return ("phy-" + bridge)[:IFNAMSIZ]

@@ -1,0 +1,1 @@
+"""From a snapshot of intent to one host's desired state; pure."""

@@ -1,0 +1,330 @@
+"""What one host must look like, as frozen values.
+
+``compile`` makes a HostState from intent; each applier of ``agent`` observes the machine into the same values;
+``desired.diff`` compares them.  An applier knows nothing but its own kinds.
+
+Every object says who made it and why, and both are left out of comparisons, since a machine need not change when
+only the reason does:
+
+owner   the part of the compiler that wanted it, one of `OWNERS`
+intent  references of the rows it comes from, as ``port:<id>``; never empty, ascending
+
+How each kind is known as ours on a machine (decided before a kind may exist; Felix's rule):
+
+| kind         | mark                                                                                     |
+|--------------|------------------------------------------------------------------------------------------|
+| namespaces   | name's prefix and a marker file of that name in the agent's run directory                |
+| bridges      | ``external_ids: netglass-owner, netglass-ref``; a foreign bridge of a wanted name is     |
+|              | used as it is and never deleted                                                          |
+| switch_ports | ``external_ids: netglass-owner, netglass-ref``; awaited ones are somebody else's         |
+| port_tags    | part of a switch port that we want                                                       |
+| flows        | cookie: our mark in the top 16 bits                                                      |
+| links        | interface alias ``netglass <owner> <ref>`` (ip-link(8), alias)                           |
+| addresses, routes | on links and in namespaces that are ours                                            |
+| sysctls      | of links and namespaces that are ours                                                    |
+| files        | below a directory that only we write                                                     |
+| daemons      | state directory with pid, start time and argv; never by name                             |
+| guests       | as daemons                                                                               |
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+OWNERS = ("switching", "plugging", "dhcp", "guests")
+"""Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
+
+DEAD_VLAN = 4095
+"""Local VLAN tag of a port that is not wired yet; frames with it are dropped by the first flow of br-int."""
+
+
+class Thing(msgspec.Struct, frozen=True, kw_only=True):
+    """One object on a host."""
+
+    kind: ClassVar[str]
+
+    owner: str
+    intent: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Names the object among those of its kind on the host."""
+        raise NotImplementedError
+
+
+class Namespace(Thing, frozen=True, kw_only=True):
+    """A named network namespace (ip-netns(8))."""
+
+    kind: ClassVar[str] = "namespaces"
+
+    name: str
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+class Guest(Thing, frozen=True, kw_only=True):
+    """A light guest's hull: its namespaces and NICs, made but not booted, as a VM is before its first instruction.
+
+    Another `boot` is another guest: the old one is killed and a new one made.
+    """
+
+    kind: ClassVar[str] = "guests"
+
+    server_id: str
+    name: str
+    hostname: str
+    nics: tuple[Nic, ...]  # eth0, eth1, … in this order
+    boot: int
+    directory: str  # absolute; console.log and the guest's own state live here
+
+    @property
+    def key(self) -> str:
+        return self.server_id
+
+
+class Nic(msgspec.Struct, frozen=True, kw_only=True):
+    """A guest's NIC: a veth pair whose host end is the tap."""
+
+    tap: str
+    mac: str
+    mtu: int  # bytes
+
+
+class GuestBoot(Thing, frozen=True, kw_only=True):
+    """That a guest's hull runs its init: there only once all its ports are ACTIVE."""
+
+    kind: ClassVar[str] = "guest_boots"
+
+    server_id: str
+    boot: int
+
+    @property
+    def key(self) -> str:
+        return self.server_id
+
+
+class Link(Thing, frozen=True, kw_only=True):
+    """A network device.
+
+    form  ``veth``      made with its peer (each end is a Link of its own)
+          ``bridge``    a Linux bridge, STP off, forward delay 0, multicast snooping off
+          ``internal``  an Open vSwitch internal port, made by the switch, moved to `netns` by us
+          ``tap``       a guest's device, made by the guest (awaited)
+          ``nic``       a device of the machine (awaited); never deleted
+    """
+
+    kind: ClassVar[str] = "links"
+
+    netns: str = ""  # empty: the host's own
+    name: str
+    form: str
+    peer: str = ""  # veth only; in the same namespace
+    mac: str = ""  # empty: as it is
+    mtu: int = 0  # bytes; 0: as it is
+    master: str = ""  # Linux bridge it is a port of
+    tx_checksum: bool = True  # False: TX checksum offload off (a netdev switch needs it on plain veth ends)
+
+    @property
+    def key(self) -> str:
+        return f"{self.netns}/{self.name}"
+
+    @property
+    def awaited(self) -> bool:
+        """Says whether somebody else makes the device, so that its absence is waited out and not mended."""
+        return self.form in ("tap", "nic")
+
+
+class Bridge(Thing, frozen=True, kw_only=True):
+    """An Open vSwitch bridge (ovs-vswitchd.conf.db(5), Bridge)."""
+
+    kind: ClassVar[str] = "bridges"
+
+    name: str
+    datapath_type: str  # system or netdev
+    fail_mode: str = "secure"
+    protocols: tuple[str, ...] = ("OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15")
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+class SwitchPort(Thing, frozen=True, kw_only=True):
+    """A port with one interface on an Open vSwitch bridge; new ports start on the dead VLAN.
+
+    awaited  somebody else plugs it (an outside compute service): never made or deleted by us, only tagged
+    """
+
+    kind: ClassVar[str] = "switch_ports"
+
+    bridge: str
+    name: str
+    type: str = ""  # "", internal, patch; later gre, vxlan, geneve
+    options: dict[str, str] = {}
+    external_ids: dict[str, str] = {}  # iface-id, attached-mac, …; without the two that mark ownership
+    trunk: bool = False  # True: carries all tags (patch, NIC); never on the dead VLAN
+    awaited: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+class Flow(Thing, frozen=True, kw_only=True):
+    """An OpenFlow entry, its match and actions in the canonical text of ``pipeline.text``."""
+
+    kind: ClassVar[str] = "flows"
+
+    bridge: str
+    table: int
+    priority: int
+    match: str  # without table and priority; empty matches all
+    actions: str
+    cookie: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.bridge} table={self.table} priority={self.priority} {self.match}".rstrip()
+
+
+class PortTag(Thing, frozen=True, kw_only=True):
+    """The VLAN tag of a switch port: set last, once links, flows and filters are there."""
+
+    kind: ClassVar[str] = "port_tags"
+
+    port: str
+    vlan: int
+
+    @property
+    def key(self) -> str:
+        return self.port
+
+
+class Address(Thing, frozen=True, kw_only=True):
+    """An address on a device."""
+
+    kind: ClassVar[str] = "addresses"
+
+    netns: str
+    device: str
+    cidr: str  # with host bits, as 10.0.0.2/24
+
+    @property
+    def key(self) -> str:
+        return f"{self.netns}/{self.device} {self.cidr}"
+
+
+class Route(Thing, frozen=True, kw_only=True):
+    """A route in a namespace's main table."""
+
+    kind: ClassVar[str] = "routes"
+
+    netns: str
+    destination: str  # CIDR; 0.0.0.0/0 or ::/0 for the default route
+    via: str = ""  # empty: on link
+    device: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.netns} {self.destination}"
+
+
+class Sysctl(Thing, frozen=True, kw_only=True):
+    """A kernel setting (sysctl(8)) of a namespace."""
+
+    kind: ClassVar[str] = "sysctls"
+
+    netns: str
+    name: str  # with slashes, as net/ipv6/conf/qbr…/disable_ipv6
+    value: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.netns} {self.name}"
+
+
+class File(Thing, frozen=True, kw_only=True):
+    """A file with just this text."""
+
+    kind: ClassVar[str] = "files"
+
+    path: str  # absolute
+    text: str
+    mode: int = 0o644
+
+    @property
+    def key(self) -> str:
+        return self.path
+
+
+class Daemon(Thing, frozen=True, kw_only=True):
+    """A process that outlives the agent, started anew when it dies or when its argv changes.
+
+    reload_files  paths of File objects; when one of them changes, the process gets SIGHUP (after the file)
+    """
+
+    kind: ClassVar[str] = "daemons"
+
+    name: str  # such as dnsmasq-<network id>
+    netns: str
+    argv: tuple[str, ...]
+    reload_files: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+KINDS: tuple[type[Thing], ...] = (
+    Namespace,
+    Guest,
+    Link,
+    Bridge,
+    SwitchPort,
+    Flow,
+    PortTag,
+    Sysctl,
+    Address,
+    Route,
+    File,
+    Daemon,
+    GuestBoot,
+)
+"""Every kind, in no particular order of application: that is ``desired.order``'s business."""
+
+
+class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
+    """What the compiler could not honour; the state it gave is fail-closed there."""
+
+    code: str  # stable, such as unknown-physical-network
+    intent: tuple[str, ...]
+    text: str  # a full sentence
+
+
+class HostState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one host must look like; each tuple ascending by key, each key once."""
+
+    host: str
+    namespaces: tuple[Namespace, ...] = ()
+    guests: tuple[Guest, ...] = ()
+    links: tuple[Link, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    switch_ports: tuple[SwitchPort, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    port_tags: tuple[PortTag, ...] = ()
+    sysctls: tuple[Sysctl, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    routes: tuple[Route, ...] = ()
+    files: tuple[File, ...] = ()
+    daemons: tuple[Daemon, ...] = ()
+    guest_boots: tuple[GuestBoot, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def things(self, kind: str) -> tuple[Thing, ...]:
+        """Gives the objects of a kind, by the kind's name."""
+        found: tuple[Thing, ...] = getattr(self, kind)
+        return found

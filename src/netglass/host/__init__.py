@@ -1,0 +1,1 @@
+"""Thin, dumb access to one machine: netlink, OVSDB, OpenFlow, processes, files."""

@@ -1,0 +1,1 @@
+"""Many real hosts on one machine."""

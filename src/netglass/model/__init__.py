@@ -1,0 +1,1 @@
+"""Intent as frozen values: the rows users and operators ask for, and the snapshot of all of them at one revision."""

@@ -1,0 +1,53 @@
+"""Who asks, and what the cloud's operator has set: the arguments of every decision."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The one who makes a request, out of their token.
+
+    project_id  empty when the token is scoped to the system or to nothing
+    roles       names, as in admin, member, reader
+    """
+
+    user_id: str = ""
+    user_name: str = ""
+    project_id: str = ""
+    project_name: str = ""
+    roles: tuple[str, ...] = ()
+    system_scope: bool = False
+    request_id: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        """Says whether the caller may see and change what belongs to others."""
+        return "admin" in self.roles
+
+    @property
+    def may_write(self) -> bool:
+        """Says whether the caller may change what belongs to their project (admin or member, not reader alone)."""
+        return "admin" in self.roles or "member" in self.roles
+
+
+class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator of the API sets (the server's configuration), as far as decisions depend on it."""
+
+    tenant_network_types: tuple[str, ...] = ("vlan",)  # tried in this order for networks with no wish
+    vlan_ranges: tuple[tuple[str, int, int], ...] = (("default", 1000, 1999),)  # physical network, first, last
+    flat_networks: tuple[str, ...] = ("*",)  # physical networks open to flat; "*" is all
+    physical_network_mtu: int = 1500  # bytes
+    base_mac: str = "fa:16:3e:00:00:00"
+    dhcp_agents_per_network: int = 1
+    dns_domain: str = "openstacklocal"
+    dhcp_lease_s: int = 86400
+    max_dns_nameservers: int = 5
+    max_subnet_host_routes: int = 20
+    max_fixed_ips_per_port: int = 5
+    default_quotas: dict[str, int] = {
+        "network": 100,
+        "subnet": 100,
+        "port": 500,
+    }
+    agent_down_s: int = 15  # a host that has not reported for so long is not alive

@@ -1,0 +1,126 @@
+"""What server and agent say to each other, as frozen values; both ends import these.
+
+The agent calls out over HTTP; the server never calls an agent.
+
+    PUT  /netglass/v1/hosts/{host}                    Registration -> 200: the host's row as JSON
+    GET  /netglass/v1/hosts/{host}/feed?since=R       -> FeedLine, newline-delimited JSON, without end
+    POST /netglass/v1/hosts/{host}/report             Report -> 204
+    POST /netglass/v1/hosts/{host}/answers/{question} Answer -> 204
+
+Each request carries ``Authorization: Bearer <host credential>``: HMAC-SHA256 of the host's name under the cloud's
+agent secret, in hexadecimal, so that an agent can speak for its own host only.
+
+A watcher first gets every relevant row (with ``since``: those changed later, drops included), then `Listed`, then
+changes as they are committed, and `Beat` when nothing happened for `BEAT_S` seconds.  A commit's rows come together
+and end in a `Bookmark` with its revision: what a host compiles is always a state that was committed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from netglass.model.resources import HostSettings
+
+BEAT_S = 2.0
+"""Seconds of silence after which the server sends a Beat; an agent that hears nothing for four of them reconnects."""
+
+
+class RowLine(msgspec.Struct, frozen=True, kw_only=True, tag="row", tag_field="type"):
+    """A row as it is now, or its end."""
+
+    kind: str
+    id: str
+    row: dict[str, Any] | None  # None: the host no longer needs to know it
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True, tag="listed", tag_field="type"):
+    """All that was relevant at `revision` has been sent."""
+
+    revision: int
+
+
+class Bookmark(msgspec.Struct, frozen=True, kw_only=True, tag="bookmark", tag_field="type"):
+    """All rows up to and including `revision` have been sent."""
+
+    revision: int
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat", tag_field="type"):
+    """The server is alive, and nothing relevant happened up to `revision`."""
+
+    revision: int
+
+
+class Relist(msgspec.Struct, frozen=True, kw_only=True, tag="relist", tag_field="type"):
+    """The change log does not reach back to ``since``: forget all rows; a full list follows."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, tag="question", tag_field="type"):
+    """Something the server wants to know now, such as a guest's console; answered at once and never kept."""
+
+    id: str
+    ask: str  # console, plan, diff
+    arguments: dict[str, str] = {}
+
+
+FeedLine = RowLine | Listed | Bookmark | Beat | Relist | Question
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's answer to a Question."""
+
+    ok: bool
+    value: Any = None  # JSON
+    error: str = ""
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host's agent says of it when it starts."""
+
+    roles: tuple[str, ...]
+    availability_zone: str = "nova"
+    settings: HostSettings = HostSettings()
+    vcpus: int = 0
+    memory_mb: int = 0
+    disk_gb: int = 0
+    address: str = ""
+
+
+class GuestReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A server's guest as its host sees it, sent while intent says otherwise."""
+
+    server_id: str
+    boot: int
+    state: str  # running, stopped, error
+    error: str = ""
+
+
+class Failing(msgspec.Struct, frozen=True, kw_only=True):
+    """An object that could not be applied."""
+
+    kind: str
+    key: str
+    intent: tuple[str, ...]
+    evidence: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host has become: sent at every change of it, and every 5 seconds as a heartbeat.
+
+    realised_revision  every object of the state compiled from it is in place
+    ports_realised     ports whose objects are all in place here, and whose row does not say so yet
+    ports_lost         ports whose row says realised here, and which are not
+    """
+
+    version: str
+    started_at: str
+    realised_revision: int
+    oldest_failing_revision: int | None = None
+    ports_realised: tuple[str, ...] = ()
+    ports_lost: tuple[str, ...] = ()
+    guests: tuple[GuestReport, ...] = ()
+    failing: tuple[Failing, ...] = ()  # at most 20
+    failing_count: int = 0
+    configurations: dict[str, Any] = {}

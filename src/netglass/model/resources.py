@@ -1,0 +1,314 @@
+"""Every kind of row of intent, as frozen values.
+
+These are what the store keeps, what deciding reads and writes, what the feed carries and what compiling reads.
+They are Netglass's own shape, not the wire's: ``api`` turns them into Neutron's, Keystone's, Nova's and Glance's.
+Every field has a default where an older row may lack it, so that an old change log stays readable.
+
+Conventions: addresses, CIDRs and MACs are canonical lower-case text (``ipaddress``' own spelling); times are
+RFC 3339 in UTC with seconds; an empty string means "none" except where the field says ``| None``.
+Never: anything that the host can tell (that is observed), or that can be computed from other rows.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False, omit_defaults=True):
+    """One object of intent.
+
+    id               unique within its kind; a UUID except where the kind says otherwise
+    project_id       the owner; empty for objects that belong to the cloud
+    revision_number  1 at creation, one more with every change (Neutron's ``standard-attr-revisions``)
+    """
+
+    kind: ClassVar[str]
+
+    id: str
+    project_id: str = ""
+    revision_number: int = 1
+    created_at: str = ""
+    updated_at: str = ""
+
+
+class Described(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A row with the attributes that Neutron calls standard."""
+
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()  # ascending, each once
+
+
+class Network(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """A network: one broadcast domain over all hosts."""
+
+    kind: ClassVar[str] = "network"
+
+    admin_state_up: bool = True
+    shared: bool = False
+    mtu: int = 1500  # bytes, of the guest's IP packets
+    network_type: str = "vlan"  # vlan, flat; later gre, vxlan, geneve
+    physical_network: str = ""  # empty for tunnel types
+    segmentation_id: int | None = None  # VLAN 1..4094; None when flat
+    port_security_enabled: bool = True
+    availability_zone_hints: tuple[str, ...] = ()
+
+
+class AddressRange(msgspec.Struct, frozen=True):
+    """Inclusive range of addresses of one family."""
+
+    start: str
+    end: str
+
+
+class HostRoute(msgspec.Struct, frozen=True):
+    """A route given to guests by DHCP."""
+
+    destination: str  # CIDR
+    nexthop: str
+
+
+class Subnet(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """A block of addresses on a network."""
+
+    kind: ClassVar[str] = "subnet"
+
+    network_id: str
+    ip_version: int = 4  # 4 or 6
+    cidr: str
+    gateway_ip: str | None = None  # None: guests get no default route
+    enable_dhcp: bool = True
+    allocation_pools: tuple[AddressRange, ...] = ()  # ascending, disjoint
+    dns_nameservers: tuple[str, ...] = ()  # in the order of preference
+    host_routes: tuple[HostRoute, ...] = ()
+    ipv6_ra_mode: str | None = None  # slaac, dhcpv6-stateful, dhcpv6-stateless
+    ipv6_address_mode: str | None = None
+    service_types: tuple[str, ...] = ()
+
+
+class FixedIp(msgspec.Struct, frozen=True):
+    """An address of a port, out of one subnet."""
+
+    subnet_id: str
+    ip_address: str
+
+
+class DhcpOption(msgspec.Struct, frozen=True):
+    """An extra DHCP option of a port (``extra_dhcp_opts``)."""
+
+    opt_name: str  # dnsmasq's name or number
+    opt_value: str
+    ip_version: int = 4
+
+
+class Port(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """A place on a network where one device is plugged in."""
+
+    kind: ClassVar[str] = "port"
+
+    network_id: str
+    mac_address: str
+    admin_state_up: bool = True
+    device_id: str = ""
+    device_owner: str = ""  # such as compute:nova, network:dhcp
+    fixed_ips: tuple[FixedIp, ...] = ()
+    extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+    port_security_enabled: bool = True
+    host_id: str = ""  # binding:host_id; empty when not bound
+    vnic_type: str = "normal"
+    profile: dict[str, object] = {}  # binding:profile, as the caller gave it
+    status: str = "DOWN"  # DOWN, ACTIVE; N/A is never used here
+    realised_on: tuple[str, ...] = ()  # hosts that reported this port's wiring done, ascending
+
+
+class LocalVlan(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A host's own VLAN tag for a network, there from the first port bound on that host to the last.
+
+    id  ``<host>/<network id>``
+    """
+
+    kind: ClassVar[str] = "local_vlan"
+
+    host: str
+    network_id: str
+    vlan: int  # 1..4094; 4095 is the dead VLAN
+
+
+class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operator sets for one host (its agent's configuration), and all that compiling needs of it."""
+
+    bridge_mappings: dict[str, str] = {}  # physical network -> bridge, such as {"default": "br-eth2"}
+    bridge_nics: dict[str, str] = {}  # bridge -> NIC on it, such as {"br-eth2": "eth2"}
+    provider_link: str = "veth"  # between br-int and provider bridges: veth or patch
+    datapath_type: str = "system"  # system (kernel module) or netdev (userspace), after the agent's probe
+    firewall_driver: str = "iptables_hybrid"  # or openvswitch: whether guests sit behind a qbr
+    state_root: str = "/var/lib/neutron"  # dhcp/, metadata_proxy
+    instances_root: str = "/var/lib/nova/instances"
+
+
+class Host(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A machine that runs the agent.
+
+    id  its host name, as ports name it in ``binding:host_id``
+    """
+
+    kind: ClassVar[str] = "host"
+
+    roles: tuple[str, ...] = ()  # of: hypervisor, network; ascending
+    availability_zone: str = "nova"
+    settings: HostSettings = HostSettings()
+    enabled: bool = True  # takes new ports, servers and DHCP servers
+    vcpus: int = 0
+    memory_mb: int = 0
+    disk_gb: int = 0
+    address: str = ""  # on the management network
+
+
+class Server(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """An instance: a guest that runs on one host."""
+
+    kind: ClassVar[str] = "server"
+
+    name: str
+    user_id: str = ""
+    description: str | None = None
+    flavor_id: str
+    image_id: str
+    host: str = ""  # where it runs; empty when no host could take it
+    availability_zone: str = ""
+    hostname: str = ""
+    key_name: str | None = None
+    user_data: str | None = None  # base64, as given
+    config_drive: str = ""
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    port_ids: tuple[str, ...] = ()  # eth0, eth1, … in this order
+    own_port_ids: tuple[str, ...] = ()  # those that die with the server, as it made them itself
+    power: str = "running"  # wanted: running or stopped
+    boot: int = 1  # one more with every reboot; the agent starts the guest anew when it differs
+    vm_state: str = "building"  # building, active, stopped, error
+    task_state: str | None = None  # such as spawning, powering-off, rebooting; None at rest
+    fault: str = ""  # why vm_state is error
+    launched_at: str | None = None
+
+
+class Flavor(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A size of instance."""
+
+    kind: ClassVar[str] = "flavor"
+
+    name: str
+    vcpus: int = 1
+    ram_mb: int = 64
+    disk_gb: int = 0
+    is_public: bool = True
+    description: str | None = None
+    extra_specs: dict[str, str] = {}
+
+
+class Image(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What an instance starts from.
+
+    `guest` tells the agent how to run it: ``light`` is a namespace with a real DHCP client.
+    """
+
+    kind: ClassVar[str] = "image"
+
+    name: str
+    guest: str = "light"
+    status: str = "active"
+    visibility: str = "public"
+    size: int = 0  # bytes
+    disk_format: str = "raw"
+    container_format: str = "bare"
+    min_disk: int = 0
+    min_ram: int = 0
+    protected: bool = True
+    tags: tuple[str, ...] = ()
+    properties: dict[str, str] = {}
+
+
+class Project(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A project (tenant) of the one domain ``default``."""
+
+    kind: ClassVar[str] = "project"
+
+    name: str
+    description: str = ""
+    enabled: bool = True
+    tags: tuple[str, ...] = ()
+
+
+class User(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody who can get a token."""
+
+    kind: ClassVar[str] = "user"
+
+    name: str
+    description: str = ""
+    email: str = ""
+    enabled: bool = True
+    default_project_id: str | None = None
+    password_hash: str = ""  # argon2id, PHC string; empty: cannot log in by password
+    tokens_after: str = ""  # tokens issued before this time are revoked
+
+
+class RoleAssignment(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A user's role in a project, or in the whole system.
+
+    id  ``<user id>/<project id or "system">/<role id>``
+    """
+
+    kind: ClassVar[str] = "role_assignment"
+
+    user_id: str
+    target: str  # project id, or "system"
+    role_id: str
+
+
+class RevokedToken(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A token that was revoked before its end.
+
+    id  the token's audit id; the row is dropped once the token has expired
+    """
+
+    kind: ClassVar[str] = "revoked_token"
+
+    expires_at: str
+
+
+class Quota(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A project's own limits; what it does not name has the default.
+
+    id  the project's id
+    """
+
+    kind: ClassVar[str] = "quota"
+
+    limits: dict[str, int] = {}  # resource -> most; -1 is without limit
+
+
+ROW_TYPES: tuple[type[Row], ...] = (
+    Network,
+    Subnet,
+    Port,
+    LocalVlan,
+    Host,
+    Server,
+    Flavor,
+    Image,
+    Project,
+    User,
+    RoleAssignment,
+    RevokedToken,
+    Quota,
+)
+
+ROW_TYPE_BY_KIND: dict[str, type[Row]] = {t.kind: t for t in ROW_TYPES}
+
+
+def ref(row: Row) -> str:
+    """Gives a row's reference as objects on hosts carry it: ``<kind>:<id>``."""
+    return f"{row.kind}:{row.id}"

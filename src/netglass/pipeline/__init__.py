@@ -1,0 +1,1 @@
+"""The OpenFlow language: matches, actions, tables and cookies as text and values; pure."""

@@ -1,0 +1,1 @@
+"""Intent on disk: SQL, the change log, and what hosts report."""

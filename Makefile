@@ -1,0 +1,58 @@
+# The way in.  Every target makes its own set-up first and may be run again and again.
+#
+#   make demo    a cloud network before your eyes: three hosts, two guests, DHCP (as root)
+#   make test    everything that must hold: checks, then pure, host and lab tests (as root)
+#   make help    the rest
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup setup-dev check test test-pure test-real bench docs lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what Netglass needs to run (quick when it is there)
+	@tools/bootstrap run
+
+setup-dev: ## Install what checks and tests need as well
+	@tools/bootstrap dev
+
+demo: setup ## Bring up the VLAN lab and show that its networks work (root)
+	@$(BIN)/netglass demo
+
+check: setup-dev ## Format, lint, types, layers, house rules
+	$(BIN)/ruff format --check --quiet src tests tools bench
+	$(BIN)/ruff check --quiet src tests tools bench
+	$(BIN)/mypy
+	$(BIN)/mypy --strict tools
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/check_tree.py
+
+test-pure: setup-dev ## Tests that need neither root nor a machine
+	$(BIN)/pytest -q -m "not host and not lab"
+
+test-real: setup-dev ## Tests on real kernels, switches and labs (root)
+	$(BIN)/pytest -m "host or lab"
+
+test: ## Everything (root): checks, pure tests, then real ones
+	@test "$$(id -u)" = 0 || { echo "make test: host and lab tests make namespaces; run as root" >&2; exit 1; }
+	@$(MAKE) check
+	@$(MAKE) test-pure
+	@$(MAKE) test-real
+
+bench: setup-dev ## Measure the API and the wiring; print tables (root)
+	$(BIN)/python bench/api.py
+	$(BIN)/python bench/wiring.py
+
+docs: setup-dev ## Write docs/reference anew out of the code
+	$(BIN)/python tools/gen_reference.py
+
+lock: setup-dev ## Pin dependencies anew: requirements/*.lock
+	$(BIN)/python tools/lock.py
+
+clean: ## Remove what tools left in the tree, .venv too; labs are left alone (netglass lab down)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+"""Checks rules of the house that no linter knows; `make check` runs it.
+
+- a module is at most 500 lines
+- TODO names its issue
+- no committed file names a package registry: a machine's own settings say where packages come from
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST = 500
+PARTS = (".ci", "bench", "changelog.d", "docs", "examples", "requirements", "src", "tests", "tools")
+BARE_TODO = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\(#\d+\))")
+# In pieces, so that this file does not find itself.
+REGISTRY = re.compile(
+    r"pypi\." + r"org|files\.python" + r"hosted|index" + r"-url|find" + r"-links|proxy\.golang" + r"\.org"
+)
+
+
+def findings(path: Path, text: str) -> Iterator[str]:
+    """Gives one line for each rule that the file breaks."""
+    lines = text.splitlines()
+    if path.suffix == ".py" and len(lines) > LONGEST:
+        yield f"{path}: {len(lines)} lines; wanted at most {LONGEST}: split it by what it is about"
+    for number, line in enumerate(lines, start=1):
+        if path.suffix == ".py" and path.name != Path(__file__).name and BARE_TODO.search(line):
+            yield f"{path}:{number}: a TODO without its issue; wanted TODO(#123)"
+        if REGISTRY.search(line):
+            yield f"{path}:{number}: names a package registry; leave that to the machine's settings"
+
+
+def _texts() -> Iterator[Path]:
+    # Not out of git: a tree may be somebody else's, or unpacked from an archive.
+    yield from (path for path in sorted(ROOT.iterdir()) if path.is_file())
+    for part in PARTS:
+        yield from (p for p in sorted((ROOT / part).rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
+
+
+def main() -> int:
+    """Prints the findings; status 1 when there are any."""
+    found = [line for path in _texts() for line in findings(path.relative_to(ROOT), path.read_text(errors="replace"))]
+    for line in found:
+        print(line, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -61,7 +61,6 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "ports_by_address": (Port, lambda p: [(f.subnet_id, f.ip_address) for f in p.fixed_ips]),
     "dhcp_ports_by_network": (Port, lambda p: [p.network_id] if p.device_owner == "network:dhcp" else []),
     "dhcp_ports_by_host": (Port, lambda p: [p.host_id] if p.device_owner == "network:dhcp" and p.host_id else []),
-    "dhcp_ports_by_host": (Port, lambda p: [p.host_id] if p.host_id and p.device_owner == "network:dhcp" else []),
     "local_vlans_by_host": (LocalVlan, lambda v: [v.host]),
     "local_vlans_by_network": (LocalVlan, lambda v: [v.network_id]),
     "hosts_by_role": (Host, lambda h: h.roles),

@@ -1,0 +1,193 @@
+"""What of intent a host's desired state can depend on: the feed sends just that, and ``compile`` may read just that.
+
+Interest is in containers, never in rows:
+
+    host H        its own Host row; its LocalVlan rows; the ports bound to it; the servers on it
+    server on H   its flavor and its image
+    network on H  (H has a LocalVlan for it, or serves its DHCP): the network, its subnets, its DHCP ports
+    DHCP on H     (a DHCP port of the network is bound to H): all ports of the network
+
+So a port that a server on H names, but that is bound elsewhere, is not there for H; nor is the network of a port that
+is bound to H while H has no LocalVlan for it.
+
+Three functions say the same in three ways, and laws hold them to each other: `relevant_rows` is the definition,
+`relevant_row` answers it for one row, and `interested_hosts` with `relevant_changes` turn a commit into what each
+host must be told at a cost of O(rows changed x hosts interested), however large the cloud and the hosts are.
+Source: ARCHITECTURE.md, section 4 (feed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from netglass.model.changes import Change
+from netglass.model.resources import (
+    ROW_TYPE_BY_KIND,
+    Flavor,
+    Host,
+    Image,
+    LocalVlan,
+    Network,
+    Port,
+    Row,
+    Server,
+    Subnet,
+)
+from netglass.model.snapshot import Snapshot
+
+Key = tuple[str, str]
+"""A row's kind and id."""
+
+DHCP_OWNER = "network:dhcp"
+
+
+def relevant_rows(snapshot: Snapshot, host: str) -> dict[Key, Row]:
+    """Gives every row that the host's desired state can depend on, in no particular order."""
+    keys = set(_own_keys(snapshot, host))
+    for network_id in _networks_on(snapshot, host):
+        keys.update(_network_keys(snapshot, network_id))
+        if _serves_dhcp(snapshot, host, network_id):
+            keys.update((Port.kind, port_id) for port_id in snapshot.ids("ports_by_network", network_id))
+    found = ((key, snapshot.get(ROW_TYPE_BY_KIND[key[0]], key[1])) for key in keys)
+    return {key: row for key, row in found if row is not None}
+
+
+def relevant_row(snapshot: Snapshot, host: str, key: Key) -> Row | None:
+    """Gives one row if the host's desired state can depend on it, else None."""
+    row = snapshot.get(ROW_TYPE_BY_KIND[key[0]], key[1])
+    return row if row is not None and _is_relevant(snapshot, host, row) else None
+
+
+def interested_hosts(before: Snapshot, after: Snapshot, changes: Iterable[Change]) -> set[str]:
+    """Gives the hosts whose relevant rows a commit may change; a few too many are allowed, one too few never."""
+    hosts: set[str] = set()
+    for change in changes:
+        if change.before is not None:
+            hosts.update(_hosts_of(before, change.before))
+        if change.after is not None:
+            hosts.update(_hosts_of(after, change.after))
+    return hosts
+
+
+def relevant_changes(
+    before: Snapshot, after: Snapshot, changes: Iterable[Change], host: str
+) -> Mapping[Key, Row | None]:
+    """Gives what a host that knows ``relevant_rows(before)`` must be told to know ``relevant_rows(after)``.
+
+    A row's value is its new state, or None when the host no longer needs to know it.
+    """
+    told: dict[Key, Row | None] = {}
+    for change in changes:
+        for key in _keys_moved(before, after, change, host):
+            if key not in told:
+                old, new = relevant_row(before, host, key), relevant_row(after, host, key)
+                if old != new:
+                    told[key] = new
+    return told
+
+
+def difference(old: Mapping[Key, Row], new: Mapping[Key, Row]) -> dict[Key, Row | None]:
+    """Gives what turns one set of relevant rows into another; None for rows that are no longer in it."""
+    told: dict[Key, Row | None] = {key: None for key in old if key not in new}
+    told.update((key, row) for key, row in new.items() if old.get(key) != row)
+    return told
+
+
+def _own_keys(snapshot: Snapshot, host: str) -> Iterator[Key]:
+    yield Host.kind, host
+    yield from ((LocalVlan.kind, row_id) for row_id in snapshot.ids("local_vlans_by_host", host))
+    yield from ((Port.kind, row_id) for row_id in snapshot.ids("ports_by_host", host))
+    for server in snapshot.rows("servers_by_host", host):
+        yield Server.kind, server.id
+        yield Flavor.kind, server.flavor_id
+        yield Image.kind, server.image_id
+
+
+def _networks_on(snapshot: Snapshot, host: str) -> set[str]:
+    present = {row.network_id for row in snapshot.rows("local_vlans_by_host", host)}
+    return present | {port.network_id for port in snapshot.rows("dhcp_ports_by_host", host)}
+
+
+def _network_keys(snapshot: Snapshot, network_id: str) -> Iterator[Key]:
+    yield Network.kind, network_id
+    yield from ((Subnet.kind, row_id) for row_id in snapshot.ids("subnets_by_network", network_id))
+    yield from ((Port.kind, row_id) for row_id in snapshot.ids("dhcp_ports_by_network", network_id))
+
+
+def _serves_dhcp(snapshot: Snapshot, host: str, network_id: str) -> bool:
+    return any(port.host_id == host for port in snapshot.rows("dhcp_ports_by_network", network_id))
+
+
+def _is_on(snapshot: Snapshot, host: str, network_id: str) -> bool:
+    # By id and not by index: a network may be on a thousand hosts.
+    present = snapshot.get(LocalVlan, f"{host}/{network_id}") is not None
+    return present or _serves_dhcp(snapshot, host, network_id)
+
+
+def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
+    if isinstance(row, Port):
+        if row.host_id == host or _serves_dhcp(snapshot, host, row.network_id):
+            return True
+        return row.device_owner == DHCP_OWNER and _is_on(snapshot, host, row.network_id)
+    if isinstance(row, Network):
+        return _is_on(snapshot, host, row.id)
+    if isinstance(row, Subnet):
+        return _is_on(snapshot, host, row.network_id)
+    if isinstance(row, LocalVlan | Server):
+        return row.host == host
+    if isinstance(row, Host):
+        return row.id == host
+    if isinstance(row, Flavor):
+        return any(server.flavor_id == row.id for server in snapshot.rows("servers_by_host", host))
+    if isinstance(row, Image):
+        return any(server.image_id == row.id for server in snapshot.rows("servers_by_host", host))
+    return False
+
+
+def _hosts_on(snapshot: Snapshot, network_id: str) -> set[str]:
+    present = {row.host for row in snapshot.rows("local_vlans_by_network", network_id)}
+    return present | _dhcp_hosts(snapshot, network_id)
+
+
+def _dhcp_hosts(snapshot: Snapshot, network_id: str) -> set[str]:
+    return {port.host_id for port in snapshot.rows("dhcp_ports_by_network", network_id) if port.host_id}
+
+
+def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
+    if isinstance(row, Port):
+        wide = row.device_owner == DHCP_OWNER
+        hosts = (_hosts_on if wide else _dhcp_hosts)(snapshot, row.network_id)
+        return hosts | {row.host_id} if row.host_id else hosts
+    if isinstance(row, Network):
+        return _hosts_on(snapshot, row.id)
+    if isinstance(row, Subnet):
+        return _hosts_on(snapshot, row.network_id)
+    if isinstance(row, LocalVlan | Server):
+        return {row.host} if row.host else set()
+    if isinstance(row, Host):
+        return {row.id}
+    if isinstance(row, Flavor | Image):
+        index = "servers_by_flavor" if isinstance(row, Flavor) else "servers_by_image"
+        return {server.host for server in snapshot.rows(index, row.id) if server.host}
+    return set()
+
+
+def _keys_moved(before: Snapshot, after: Snapshot, change: Change, host: str) -> Iterator[Key]:
+    """Gives the rows whose relevance to the host the change may touch: itself, and what a container holds."""
+    yield change.kind, change.id
+    for snapshot, row in ((before, change.before), (after, change.after)):
+        if isinstance(row, Server) and row.host == host:
+            yield Flavor.kind, row.flavor_id
+            yield Image.kind, row.image_id
+        if isinstance(row, LocalVlan) and row.host == host:
+            yield from _container_keys(before, after, row.network_id)
+        if isinstance(row, Port) and row.device_owner == DHCP_OWNER and row.host_id == host:
+            yield from _container_keys(before, after, row.network_id)
+            if _serves_dhcp(before, host, row.network_id) != _serves_dhcp(after, host, row.network_id):
+                yield from ((Port.kind, port_id) for port_id in snapshot.ids("ports_by_network", row.network_id))
+
+
+def _container_keys(before: Snapshot, after: Snapshot, network_id: str) -> Iterator[Key]:
+    if before is not after:
+        yield from _network_keys(before, network_id)
+    yield from _network_keys(after, network_id)

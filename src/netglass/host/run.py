@@ -1,0 +1,47 @@
+"""Runs a program and gives what it printed.
+
+Never: a shell; a program's output as a decision without its exit status.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Output(msgspec.Struct, frozen=True):
+    """What a program left behind.
+
+    status  exit status; 127 when it could not be started, 124 when it took too long, negative when a signal ended it
+    """
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Says whether it left with status 0."""
+        return self.status == 0
+
+    @property
+    def evidence(self) -> str:
+        """Gives the command and what it said, as one line for an ApplyError."""
+        said = (self.stderr or self.stdout).strip().replace("\n", " | ")
+        return f"{' '.join(self.argv)}: exit status {self.status}: {said[:600] or 'it said nothing'}"
+
+
+def run(argv: Sequence[str], stdin: str = "", timeout_s: float = 10.0) -> Output:
+    """Runs `argv` to its end, with `stdin` as its input; never raises for what the program does."""
+    try:
+        done = subprocess.run(  # noqa: S603 - an argv list, no shell
+            argv, input=stdin.encode(), capture_output=True, timeout=timeout_s, check=False
+        )
+    except OSError as error:
+        return Output(tuple(argv), 127, "", str(error))
+    except subprocess.TimeoutExpired:
+        return Output(tuple(argv), 124, "", f"still running after {timeout_s} s; stopped")
+    return Output(tuple(argv), done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -26,6 +26,7 @@ class Services:
     questions  asks a host something now and waits for its answer
     settings   what the operator set
     public_url base of every URL in catalogues and links, such as http://192.0.2.2:9696; no slash at the end
+    agent_secret  what hosts' credentials are made of; empty: no agent is let in
     """
 
     store: Store
@@ -34,6 +35,7 @@ class Services:
     questions: Questions
     settings: CloudSettings
     public_url: str
+    agent_secret: str = field(default="", repr=False)
 
     def caller(self, request: Request) -> Caller:
         """Tells who makes the request, out of its ``X-Auth-Token``.

@@ -17,6 +17,7 @@ and end in a `Bookmark` with its revision: what a host compiles is always a stat
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 import msgspec
@@ -25,6 +26,13 @@ from netglass.model.resources import HostSettings
 
 BEAT_S = 2.0
 """Seconds of silence after which the server sends a Beat; an agent that hears nothing for four of them reconnects."""
+
+
+def host_credential(secret: str, host: str) -> str:
+    """Gives the credential with which an agent speaks for `host`; `secret` is the cloud's agent secret, not empty."""
+    if not secret:
+        raise ValueError("the agent secret is empty, and anybody could make credentials")
+    return hmac.new(secret.encode(), host.encode(), "sha256").hexdigest()
 
 
 class RowLine(msgspec.Struct, frozen=True, kw_only=True, tag="row", tag_field="type"):

@@ -1,0 +1,72 @@
+"""All services as one ASGI application on one port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from netglass.api import compute, hosts, identity, image, networking, operations
+from netglass.api.edge import reply
+from netglass.api.feed import Feed
+from netglass.api.services import Services
+
+LOG_KEPT = 100_000
+"""How many revisions of the change log are kept."""
+
+_COMPACT_EVERY_S = 3600.0
+
+
+def create_app(services: Services) -> Starlette:
+    """Assembles the application; its `state.feed` is the feed, to be ended before connections are waited for."""
+    feed = Feed(services.store)
+    services.questions.carry_by(feed.ask)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        feed.start()
+        compacting = asyncio.create_task(_compact(services))
+        yield
+        compacting.cancel()
+        with suppress(asyncio.CancelledError):
+            await compacting
+        feed.end()
+
+    app = Starlette(
+        # Routes are tried in this order: the busiest first.
+        routes=[
+            *networking.routes(services),
+            *hosts.routes(services, feed),
+            *identity.routes(services),
+            *compute.routes(services),
+            *image.routes(services),
+            *operations.routes(services, feed),
+        ],
+        exception_handlers={404: _no_such_path, 405: _no_such_method},
+        lifespan=lifespan,
+    )
+    app.state.feed = feed
+    return app
+
+
+async def _compact(services: Services) -> None:
+    while True:
+        await asyncio.sleep(_COMPACT_EVERY_S)
+        await asyncio.to_thread(services.store.compact, LOG_KEPT)
+
+
+async def _no_such_path(request: Request, _error: Exception) -> Response:
+    return _fault(404, "HTTPNotFound", f"There is nothing at {request.url.path}.")
+
+
+async def _no_such_method(request: Request, _error: Exception) -> Response:
+    return _fault(405, "HTTPMethodNotAllowed", f"{request.method} is not possible on {request.url.path}.")
+
+
+def _fault(status: int, kind: str, message: str) -> Response:
+    # In Neutron's shape, as Networking is what lies at the root.
+    return reply({"NeutronError": {"type": kind, "message": message, "detail": ""}}, status)

@@ -1,0 +1,129 @@
+"""What agents call: register, watch, report, answer.  The wire is ``model.protocol``."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from netglass.api.edge import endpoint, read_body, reply
+from netglass.api.feed import Feed, FeedResponse
+from netglass.api.services import Services
+from netglass.base.errors import Conflict, Forbidden, Invalid, Unauthorized, UserError
+from netglass.base.fresh import Fresh
+from netglass.control.decision import Decision
+from netglass.control.hosts import decide_register_host, decide_report
+from netglass.model.caller import Caller
+from netglass.model.draft import Draft
+from netglass.model.protocol import Answer, Registration, Report, host_credential
+from netglass.model.resources import Host
+
+S = TypeVar("S")
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+def fault_shape(error: UserError, request_id: str) -> dict[str, Any]:
+    """Gives a fault as agents and Netglass's own commands read it."""
+    return {"error": {"type": error.fault, "message": error.message, "request_id": request_id}}
+
+
+def routes(services: Services, feed: Feed) -> list[Route]:
+    """Gives the agents' routes."""
+    calls = _AgentCalls(services, feed)
+    at = "/netglass/v1/hosts/{host}"
+    wrap = endpoint(fault_shape)
+    return [
+        Route(at, wrap(calls.register), methods=["PUT"]),
+        Route(at + "/feed", wrap(calls.watch), methods=["GET"]),
+        Route(at + "/report", wrap(calls.report), methods=["POST"]),
+        Route(at + "/answers/{question}", wrap(calls.answer), methods=["POST"]),
+    ]
+
+
+class _AgentCalls:
+    def __init__(self, services: Services, feed: Feed) -> None:
+        self._services = services
+        self._feed = feed
+
+    async def register(self, request: Request) -> Response:
+        host = self._host(request)
+        registration = await _read(request, Registration)
+
+        def decide(draft: Draft, fresh: Fresh) -> Host:
+            return decide_register_host(self._decision(draft, fresh, host, request), host, registration)
+
+        committed = await self._services.store.commit_async(decide, _agent(host, request))
+        self._services.reports.register(host, registration, _now())
+        self._feed.wake()
+        return reply(committed.result)
+
+    async def watch(self, request: Request) -> Response:
+        host = self._host(request)
+        since = request.query_params.get("since")
+        if since is not None and not (since.isascii() and since.isdigit()):
+            raise Invalid(f"'since' is {since!r}; a revision number is wanted.")
+        return FeedResponse(self._feed, host, int(since) if since is not None else None)
+
+    async def report(self, request: Request) -> Response:
+        host = self._host(request)
+        report = await _read(request, Report)
+        if self._services.reports.report(host, report, _now()) is None:
+            raise Conflict(f"Host {host} has not registered; register, then report.", fault="HostNotRegistered")
+        if report.ports_realised or report.ports_lost or report.guests:  # else a heartbeat: there is nothing to decide
+            await self._services.store.commit_async(
+                partial(self._decide_report, host, report, request), _agent(host, request)
+            )
+        self._feed.wake()
+        return Response(status_code=204)
+
+    async def answer(self, request: Request) -> Response:
+        host = self._host(request)
+        answer = await _read(request, Answer)
+        self._services.questions.answer(host, request.path_params["question"], answer)
+        return Response(status_code=204)
+
+    def _decide_report(self, host: str, report: Report, request: Request, draft: Draft, fresh: Fresh) -> None:
+        decide_report(self._decision(draft, fresh, host, request), host, report)
+
+    def _decision(self, draft: Draft, fresh: Fresh, host: str, request: Request) -> Decision:
+        return Decision(draft=draft, caller=_agent(host, request), settings=self._services.settings, fresh=fresh)
+
+    def _host(self, request: Request) -> str:
+        """Gives the host that the request may speak for.
+
+        Raises Invalid for what cannot be a host's name, Unauthorized without a credential, Forbidden with another's.
+        """
+        host: str = request.path_params["host"]
+        if not _HOST_NAME.fullmatch(host):
+            raise Invalid(f"{host!r} is no host name: letters, digits, '.', '_' and '-' are allowed, 63 at most.")
+        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not credential:
+            raise Unauthorized("An agent must send its host credential: Authorization: Bearer <credential>.")
+        secret = self._services.agent_secret
+        if not secret or not hmac.compare_digest(host_credential(secret, host).encode(), credential.encode()):
+            raise Forbidden(f"The credential is not that of host {host}.", fault="HostCredentialRefused")
+        return host
+
+
+def _agent(host: str, request: Request) -> Caller:
+    """Gives an agent as the one who acts: it may do what its host's reports mean, whoever owns the objects."""
+    return Caller(user_name=f"agent {host}", roles=("admin",), request_id=request.state.request_id)
+
+
+async def _read(request: Request, wanted: type[S]) -> S:
+    try:
+        return msgspec.json.decode(await read_body(request), type=wanted)
+    except msgspec.DecodeError as error:
+        raise Invalid(f"Malformed request body: {error}.", fault="HTTPBadRequest") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,170 @@
+"""What operators ask of the whole: which hosts there are, what one must look like, and whether it does.
+
+    GET /netglass/v1/hosts                          every host with what it last reported
+    GET /netglass/v1/hosts/{host}/plan              its desired state, compiled from intent as it is now
+    GET /netglass/v1/hosts/{host}/diff              what differs from it on the host, which is asked
+    GET /netglass/v1/revision                       the newest revision
+    GET /netglass/v1/wait?revision=N&host=H         waits until hosts have realised a revision
+
+`wait`: ``revision`` is a number or ``latest`` (the default); ``host`` may be repeated, and without it all hosts that
+are alive are meant; ``timeout`` in seconds, at most 300, 30 by default.  All are for administrators, by X-Auth-Token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from netglass.api.edge import endpoint, reply
+from netglass.api.feed import Feed
+from netglass.api.hosts import fault_shape
+from netglass.api.services import Services
+from netglass.base.errors import Forbidden, Invalid, NotFound, Unavailable
+from netglass.model.resources import Host
+
+WAIT_DEFAULT_S = 30.0
+WAIT_MOST_S = 300.0
+
+
+def routes(services: Services, feed: Feed) -> list[Route]:
+    """Gives the operators' routes."""
+    calls = _Operations(services, feed)
+    wrap = endpoint(fault_shape)
+    return [
+        Route("/netglass/v1/hosts", wrap(calls.hosts)),
+        Route("/netglass/v1/hosts/{host}/plan", wrap(calls.plan)),
+        Route("/netglass/v1/hosts/{host}/diff", wrap(calls.diff)),
+        Route("/netglass/v1/revision", wrap(calls.revision)),
+        Route("/netglass/v1/wait", wrap(calls.wait)),
+    ]
+
+
+class _Operations:
+    def __init__(self, services: Services, feed: Feed) -> None:
+        self._services = services
+        self._feed = feed
+
+    async def hosts(self, request: Request) -> Response:
+        self._require_admin(request)
+        snapshot = self._services.store.snapshot
+        rows = sorted(snapshot.all(Host), key=lambda row: row.id)
+        return reply({"revision": snapshot.revision, "hosts": [self._host(row) for row in rows]})
+
+    async def plan(self, request: Request) -> Response:
+        from netglass.compile.compiler import compile_host  # late: most servers are never asked for a plan
+
+        self._require_admin(request)
+        snapshot = self._services.store.snapshot
+        host = self._known(request.path_params["host"])
+        state = await asyncio.to_thread(compile_host, snapshot, host)
+        return reply({"revision": snapshot.revision, "plan": state})
+
+    async def diff(self, request: Request) -> Response:
+        self._require_admin(request)
+        host = self._known(request.path_params["host"])
+        answer = await self._services.questions.ask(host, "diff", {})
+        if not answer.ok:
+            raise Unavailable(f"Host {host} could not tell what differs: {answer.error}.", fault="HostUnavailable")
+        return reply({"host": host, "diff": answer.value})
+
+    async def revision(self, request: Request) -> Response:
+        self._require_admin(request)
+        return reply({"revision": self._services.store.snapshot.revision})
+
+    async def wait(self, request: Request) -> Response:
+        self._require_admin(request)
+        query = request.query_params
+        revision = _revision(query.get("revision", "latest"), self._services.store.snapshot.revision)
+        timeout_s = _timeout(query.get("timeout"))
+        named = [self._known(host) for host in query.getlist("host")]
+        try:
+            async with asyncio.timeout(timeout_s):
+                while behind := self._behind(named or self._alive(), revision):
+                    await self._feed.news()
+        except TimeoutError:
+            told = "; ".join(self._where(host) for host in behind)
+            message = f"Revision {revision} is not realised after {timeout_s:g} seconds by: {told}."
+            raise Unavailable(message, fault="NotRealised") from None
+        return reply({"revision": revision, "hosts": named or self._alive()})
+
+    def _behind(self, hosts: list[str], revision: int) -> list[str]:
+        if self._feed.snapshot.revision < revision:
+            return hosts or ["the server itself"]
+        return [host for host in hosts if not self._has_realised(host, revision)]
+
+    def _has_realised(self, host: str, revision: int) -> bool:
+        heard = self._services.reports.get(host)
+        if heard is None or heard.report is None:
+            return False
+        # What came after and means nothing to the host, it need not have seen.
+        return heard.report.realised_revision >= min(revision, self._feed.relevant_revision(host))
+
+    def _where(self, host: str) -> str:
+        heard = self._services.reports.get(host)
+        if heard is None or heard.report is None:
+            return f"{host} (has not reported)"
+        report = heard.report
+        failing = "; ".join(f"{f.kind} {f.key}: {f.evidence}" for f in report.failing[:3])
+        more = f", failing {failing}" if failing else ""
+        return f"{host} (at {report.realised_revision}, heard at {heard.at}{more})"
+
+    def _host(self, row: Host) -> dict[str, Any]:
+        heard = self._services.reports.get(row.id)
+        report = heard.report if heard is not None else None
+        return {
+            "name": row.id,
+            "roles": row.roles,
+            "availability_zone": row.availability_zone,
+            "enabled": row.enabled,
+            "address": row.address,
+            "alive": self._services.reports.alive(row.id, _now()),
+            "connected": self._feed.is_connected(row.id),
+            "heard_at": heard.at if heard is not None else None,
+            "relevant_revision": self._feed.relevant_revision(row.id),
+            "realised_revision": report.realised_revision if report is not None else None,
+            "oldest_failing_revision": report.oldest_failing_revision if report is not None else None,
+            "failing_count": report.failing_count if report is not None else 0,
+            "failing": report.failing if report is not None else (),
+        }
+
+    def _alive(self) -> list[str]:
+        now = _now()
+        names = sorted(row.id for row in self._services.store.snapshot.all(Host))
+        return [name for name in names if self._services.reports.alive(name, now)]
+
+    def _known(self, host: str) -> str:
+        if self._services.store.snapshot.get(Host, host) is None:
+            names = ", ".join(sorted(row.id for row in self._services.store.snapshot.all(Host))) or "none"
+            raise NotFound(f"There is no host {host!r}; registered are: {names}.", fault="HostNotFound")
+        return host
+
+    def _require_admin(self, request: Request) -> None:
+        if not self._services.caller(request).is_admin:
+            raise Forbidden("Only administrators may look at hosts.")
+
+
+def _revision(text: str, newest: int) -> int:
+    if text == "latest":
+        return newest
+    if not (text.isascii() and text.isdigit()):
+        raise Invalid(f"'revision' is {text!r}; a number or 'latest' is wanted.")
+    return int(text)
+
+
+def _timeout(text: str | None) -> float:
+    try:
+        timeout_s = WAIT_DEFAULT_S if text is None else float(text)
+    except ValueError:
+        timeout_s = -1.0
+    if not 0 <= timeout_s <= WAIT_MOST_S:
+        raise Invalid(f"'timeout' is {text!r}; seconds from 0 to {WAIT_MOST_S:g} are wanted.")
+    return timeout_s
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

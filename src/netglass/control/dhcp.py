@@ -1,0 +1,146 @@
+"""DHCP scheduling: which hosts serve DHCP for a network, as ports that Netglass makes itself.
+
+`schedule_dhcp` makes the network's DHCP ports what they should be, whatever they are now; calling it once more
+changes nothing.  It never fails: where a subnet is full or no host can serve, there is less DHCP, and the next call
+tries again.
+
+Source: DATAPLANE.md, "DHCP"; device ids are Neutron's, so that an operator can tell the host from a port.
+"""
+
+from __future__ import annotations
+
+from uuid import NAMESPACE_DNS, uuid5
+
+from netglass.base.errors import UserError
+from netglass.base.numbers import holds_number
+from netglass.control.addresses import Picks, lowest_free
+from netglass.control.binding import can_carry, hold_tag, release_tag
+from netglass.control.decision import Decision
+from netglass.control.macs import pick_mac
+from netglass.control.owners import DHCP
+from netglass.control.spaces import eui64, is_auto, space_of
+from netglass.control.status import raise_statuses
+from netglass.model.resources import FixedIp, Host, Network, Port, Subnet
+from netglass.model.snapshot import Snapshot
+
+
+def dhcp_device_id(host_id: str, network_id: str) -> str:
+    """Gives the device id of the DHCP port that a host has on a network."""
+    return f"dhcp{uuid5(NAMESPACE_DNS, host_id)}-{network_id}"
+
+
+def is_dhcp_server(port: Port) -> bool:
+    """Says whether a port is one of ours; a project may make ports that only look alike on its own network."""
+    return (
+        port.device_owner == DHCP
+        and port.host_id != ""
+        and port.device_id == dhcp_device_id(port.host_id, port.network_id)
+    )
+
+
+def schedule_dhcp(d: Decision, network_id: str) -> None:
+    """Makes, changes and drops a network's DHCP ports as its subnets and the hosts ask for.
+
+    A network with a subnet that has DHCP gets ``dhcp_agents_per_network`` of them, as far as there are enabled hosts
+    with the role network that reach it (in the network's zones, if it names some), least loaded first; each has
+    one address on every such subnet.  A server that runs stays where it is as long as its host can carry it.
+    """
+    network = d.snapshot.get(Network, network_id)
+    if network is None:
+        return
+    servers = [p for p in d.snapshot.rows("dhcp_ports_by_network", network_id) if is_dhcp_server(p)]
+    subnets = _dhcp_subnets(d.snapshot, network)
+    wanted = d.settings.dhcp_agents_per_network if subnets else 0
+    staying = [p for p in servers if _can_serve(d.snapshot.get(Host, p.host_id), network)]
+    staying.sort(key=lambda p: (p.created_at, p.id))
+    kept = staying[:wanted]
+    for port in servers:
+        if port not in kept:
+            _drop(d, port)
+    for port in kept:
+        _keep(d, port, subnets)
+    for host in _least_loaded(d.snapshot, network, {p.host_id for p in kept})[: wanted - len(kept)]:
+        _serve(d, network, host, subnets)
+    raise_statuses(d, network_id)
+
+
+def _dhcp_subnets(snapshot: Snapshot, network: Network) -> list[Subnet]:
+    if not network.admin_state_up:
+        return []
+    subnets: list[Subnet] = snapshot.rows("subnets_by_network", network.id)
+    return sorted((s for s in subnets if s.enable_dhcp), key=lambda s: (s.created_at, s.id))
+
+
+def _can_serve(host: Host | None, network: Network) -> bool:
+    return host is not None and "network" in host.roles and can_carry(host, network)
+
+
+def _least_loaded(snapshot: Snapshot, network: Network, without: set[str]) -> list[Host]:
+    """Gives the hosts that may serve the network, those with the fewest DHCP servers first."""
+    hosts: list[Host] = snapshot.rows("hosts_by_role", "network")
+    zones = network.availability_zone_hints
+    able = [
+        h
+        for h in hosts
+        if h.enabled and h.id not in without and _can_serve(h, network) and (not zones or h.availability_zone in zones)
+    ]
+    return sorted(able, key=lambda h: (len(snapshot.ids("dhcp_ports_by_host", h.id)), h.id))
+
+
+def _serve(d: Decision, network: Network, host: Host, subnets: list[Subnet]) -> None:
+    try:
+        mac = pick_mac(d, network.id, None)
+    except UserError:
+        return  # No MAC is free; nobody asked for this port, so nobody is told here.
+    fixed_ips = _addresses(d.snapshot, mac, (), subnets)
+    if not fixed_ips:
+        return
+    port = d.draft.put(
+        Port(
+            id=d.fresh.uuid(),
+            project_id=network.project_id,
+            network_id=network.id,
+            mac_address=mac,
+            device_id=dhcp_device_id(host.id, network.id),
+            device_owner=DHCP,
+            fixed_ips=fixed_ips,
+            port_security_enabled=False,
+            host_id=host.id,
+            created_at=d.now,
+            updated_at=d.now,
+        )
+    )
+    hold_tag(d, port)
+
+
+def _keep(d: Decision, port: Port, subnets: list[Subnet]) -> None:
+    fixed_ips = _addresses(d.snapshot, port.mac_address, port.fixed_ips, subnets)
+    if not fixed_ips:
+        _drop(d, port)
+        return
+    hold_tag(d, d.draft.update(port, d.now, fixed_ips=fixed_ips))
+
+
+def _drop(d: Decision, port: Port) -> None:
+    d.draft.drop(port)
+    release_tag(d, port.host_id, port.network_id)
+
+
+def _addresses(snapshot: Snapshot, mac: str, held: tuple[FixedIp, ...], subnets: list[Subnet]) -> tuple[FixedIp, ...]:
+    """Gives one address on each subnet: the held one, else the lowest free; none on a subnet that is full."""
+    by_subnet = {f.subnet_id: f for f in held}
+    picks = Picks(snapshot)
+    found: list[FixedIp] = []
+    for subnet in subnets:
+        fixed = by_subnet.get(subnet.id) or _new_address(picks, mac, subnet)
+        if fixed is not None:
+            found.append(fixed)
+    return tuple(found)
+
+
+def _new_address(picks: Picks, mac: str, subnet: Subnet) -> FixedIp | None:
+    if not is_auto(subnet):
+        return lowest_free(picks, [subnet])
+    number = eui64(subnet, mac)
+    free = space_of(subnet).prefix == 64 and not holds_number(picks.used(subnet.id), number)
+    return picks.take(subnet, number) if free else None

@@ -1,0 +1,135 @@
+"""Neutron's faults by name: which status each has, and the words that clients and people know.
+
+Clients parse the type (`NeutronError.type`) and people search for the words, so both are Neutron's.
+Source: neutron-lib's exceptions and neutron's IPAM exceptions, master of summer 2026.
+"""
+
+from __future__ import annotations
+
+from netglass.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable, UserError
+
+_WORDS: dict[str, tuple[type[UserError], str]] = {
+    # 404
+    "NetworkNotFound": (NotFound, "Network {net_id} could not be found."),
+    "SubnetNotFound": (NotFound, "Subnet {subnet_id} could not be found."),
+    "PortNotFound": (NotFound, "Port {port_id} could not be found."),
+    "AvailabilityZoneNotFound": (NotFound, "AvailabilityZone {availability_zone} could not be found."),
+    "TenantQuotaNotFound": (NotFound, "Quota for project {project_id} could not be found."),
+    "TagNotFound": (NotFound, "Tag {tag} could not be found."),
+    # 400
+    "InvalidInput": (Invalid, "Invalid input for operation: {error_message}."),
+    "BadRequest": (Invalid, "Bad {resource} request: {msg}."),
+    "HTTPBadRequest": (Invalid, "{message}"),
+    "InvalidAllocationPool": (Invalid, "The allocation pool {pool} is not valid."),
+    "OutOfBoundsAllocationPool": (Invalid, "The allocation pool {pool} spans beyond the subnet cidr {subnet_cidr}."),
+    "InvalidIpForNetwork": (
+        Invalid,
+        "IP address {ip_address} is not a valid IP for any of the subnets on the specified network.",
+    ),
+    "InvalidIpForSubnet": (Invalid, "IP address {ip_address} is not a valid IP for the specified subnet."),
+    "AllocationOnAutoAddressSubnet": (
+        Invalid,
+        "IPv6 address {ip} cannot be directly assigned to a port on subnet {subnet_id} as the subnet is configured"
+        " for automatic addresses",
+    ),
+    "DNSNameServersExhausted": (
+        Invalid,
+        "Unable to complete operation for {subnet_id}. The number of DNS nameservers exceeds the limit {quota}.",
+    ),
+    "HostRoutesExhausted": (
+        Invalid,
+        "Unable to complete operation for {subnet_id}. The number of host routes exceeds the limit {quota}.",
+    ),
+    "InvalidSubnetServiceType": (
+        Invalid,
+        "Subnet service type {service_type} does not correspond to a valid device owner.",
+    ),
+    # 403
+    "PolicyNotAuthorized": (Forbidden, "({rule}) is disallowed by policy"),
+    # 409
+    "NetworkInUse": (Conflict, "Unable to complete operation on network {net_id}. {reason}."),
+    "InvalidSharedSetting": (
+        Conflict,
+        "Unable to reconfigure sharing settings for network {network}. Multiple projects are using it.",
+    ),
+    "NetworkMTUSubnetConflict": (Conflict, "MTU of {net_id} is not valid, subnet requires a minimum of {mtu}"),
+    "VlanIdInUse": (
+        Conflict,
+        "Unable to create the network. The VLAN {vlan_id} on physical network {physical_network} is in use.",
+    ),
+    "FlatNetworkInUse": (
+        Conflict,
+        "Unable to create the flat network. Physical network {physical_network} is in use.",
+    ),
+    "SubnetInUse": (
+        Conflict,
+        "Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from this subnet.",
+    ),
+    "GatewayIpInUse": (
+        Conflict,
+        "Current gateway ip {ip_address} already in use by port {port_id}. Unable to update.",
+    ),
+    "GatewayConflictWithAllocationPools": (Conflict, "Gateway ip {ip_address} conflicts with allocation pool {pool}."),
+    "OverlappingAllocationPools": (
+        Conflict,
+        "Found overlapping allocation pools: {pool_1} {pool_2} for subnet {subnet_cidr}.",
+    ),
+    "IpAddressAlreadyAllocated": (Conflict, "IP address {ip} already allocated in subnet {subnet_id}"),
+    "IpAddressGenerationFailure": (Conflict, "No more IP addresses available on network {net_id}."),
+    "IpAddressGenerationFailureNoMatchingSubnet": (
+        Conflict,
+        "No valid service subnet for the given device owner, network {network_id}, service type {service_type}.",
+    ),
+    "MacAddressInUse": (
+        Conflict,
+        "Unable to complete operation for network {net_id}. The mac address {mac} is in use.",
+    ),
+    "PortBound": (
+        Conflict,
+        "Unable to complete operation on port {port_id}, port is already bound, port type: {vif_type},"
+        " old_mac {old_mac}, new_mac {new_mac}.",
+    ),
+    "PortInUse": (
+        Conflict,
+        "Unable to complete operation on port {port_id} for network {net_id}. Port already has an attached device"
+        " {device_id}.",
+    ),
+    "ServicePortInUse": (Conflict, "Port {port_id} cannot be deleted directly via the port API: {reason}."),
+    "DeviceIDNotOwnedByTenant": (
+        Conflict,
+        "The following device_id {device_id} is not owned by your project or matches another project router.",
+    ),
+    "OverQuota": (Conflict, "Quota exceeded for resources: {overs}."),
+    # 503
+    "NoNetworkAvailable": (
+        Unavailable,
+        "Unable to create the network. No project network is available for allocation.",
+    ),
+    "NetworkMacAddressGenerationFailure": (Unavailable, "Unable to generate unique mac on network {net_id}."),
+}
+
+
+def fault(name: str, *, detail: str = "", **values: object) -> UserError:
+    """Gives the error that carries Neutron's fault `name`, its words filled with `values`; the caller raises it.
+
+    detail  what Neutron's words leave out: what was found, and what to do
+    """
+    kind, words = _WORDS[name]
+    error = kind(words.format(**values), fault=name)
+    error.detail = detail
+    return error
+
+
+def invalid_input(message: str, *, detail: str = "") -> UserError:
+    """Gives ``InvalidInput``: the request contradicts itself or the state of what it names (400)."""
+    return fault("InvalidInput", error_message=message, detail=detail)
+
+
+def bad_value(attribute: str, reason: str) -> UserError:
+    """Gives what Neutron's attribute validation answers: ``Invalid input for <attribute>. Reason: …`` (400)."""
+    return fault("HTTPBadRequest", message=f"Invalid input for {attribute}. Reason: {reason}.")
+
+
+def disallowed(rule: str) -> UserError:
+    """Gives ``PolicyNotAuthorized`` for a policy rule, such as ``rule:create_port:mac_address`` (403)."""
+    return fault("PolicyNotAuthorized", rule=f"rule:{rule}")

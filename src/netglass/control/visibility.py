@@ -1,0 +1,111 @@
+"""Whose is it: who sees a network, subnet or port, and who may change it.
+
+Called by the API's edge for every read, and by every decision for what it names.  The roles that a caller needs
+(reader to see, member to change) are the edge's matter; this module knows ownership only.
+
+Source: Neutron's default policies (conf/policies/{network,subnet,port}.py): owner, owner of the network, shared, admin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from netglass.control.decision import Decision
+from netglass.control.faults import disallowed, fault
+from netglass.model.caller import Caller
+from netglass.model.resources import Network, Port, Row, Subnet
+from netglass.model.snapshot import Snapshot
+
+
+def owns(caller: Caller, row: Row) -> bool:
+    """Says whether the row belongs to the caller's project; what belongs to no project is nobody's."""
+    return bool(row.project_id) and row.project_id == caller.project_id
+
+
+def owns_network(caller: Caller, network_id: str, snapshot: Snapshot) -> bool:
+    """Says whether the caller is admin, or their project owns the network."""
+    if caller.is_admin:
+        return True
+    network = snapshot.get(Network, network_id)
+    return network is not None and owns(caller, network)
+
+
+def visible(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
+    """Says whether the caller may know that the row exists; what is not visible is answered with 404.
+
+    Networks: one's own and shared ones.  Subnets: one's own, and those of one's own or a shared network.
+    Ports: one's own, and those on one's own network.  Other kinds: one's own.  Admins see all.
+    """
+    if caller.is_admin or owns(caller, row):
+        return True
+    if isinstance(row, Network):
+        return row.shared
+    if isinstance(row, Subnet):
+        network = snapshot.get(Network, row.network_id)
+        return network is not None and (network.shared or owns(caller, network))
+    if isinstance(row, Port):
+        return owns_network(caller, row.network_id, snapshot)
+    return False
+
+
+def may_update(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
+    """Says whether ownership lets the caller change the row (a subnet: also the owner of its network)."""
+    if caller.is_admin or owns(caller, row):
+        return True
+    return isinstance(row, Subnet) and owns_network(caller, row.network_id, snapshot)
+
+
+def may_delete(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
+    """Says whether ownership lets the caller delete the row (a subnet or port: also the owner of its network)."""
+    if caller.is_admin or owns(caller, row):
+        return True
+    return isinstance(row, (Subnet, Port)) and owns_network(caller, row.network_id, snapshot)
+
+
+def require_update(d: Decision, row: Row) -> None:
+    """Raises the kind's NotFound when the caller does not see the row, Forbidden when they may not change it."""
+    if not may_update(d.caller, row, d.snapshot):
+        raise _missing(row) if not visible(d.caller, row, d.snapshot) else disallowed(f"update_{row.kind}")
+
+
+def require_delete(d: Decision, row: Row) -> None:
+    """Raises the kind's NotFound when the caller does not see the row, Forbidden when they may not delete it."""
+    if not may_delete(d.caller, row, d.snapshot):
+        raise _missing(row) if not visible(d.caller, row, d.snapshot) else disallowed(f"delete_{row.kind}")
+
+
+def find_network(d: Decision, network_id: str) -> Network:
+    """Gives a network that the caller may use; raises NetworkNotFound when there is none that they see."""
+    network = d.snapshot.get(Network, network_id)
+    if network is None or not (network.shared or d.caller.is_admin or owns(d.caller, network)):
+        raise fault("NetworkNotFound", net_id=network_id)
+    return network
+
+
+def project_for(d: Decision, wanted: Mapping[str, Any]) -> str:
+    """Gives the project that a new object belongs to: the one asked for, else the caller's own.
+
+    Raises HTTPBadRequest when somebody who is no admin asks for another project, or when there is no project at all.
+    """
+    project_id: str = wanted.get("project_id") or d.caller.project_id
+    if project_id != d.caller.project_id and not d.caller.is_admin:
+        raise fault(
+            "HTTPBadRequest",
+            message="Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires"
+            " admin privileges",
+        )
+    if not project_id:
+        raise fault(
+            "HTTPBadRequest",
+            message="The token is not scoped to a project: name one with 'project_id', or use a project's token",
+        )
+    return project_id
+
+
+def _missing(row: Row) -> Exception:
+    if isinstance(row, Network):
+        return fault("NetworkNotFound", net_id=row.id)
+    if isinstance(row, Subnet):
+        return fault("SubnetNotFound", subnet_id=row.id)
+    return fault("PortNotFound", port_id=row.id)

@@ -1,0 +1,133 @@
+"""Keeps files as they must be (File).
+
+A file that fails is reported and the others are written: carry on.  Ours are the files that the manifest names, with
+owner and intent; a path gets into the manifest before its file is written, so that nothing of ours is ever unknown.
+A directory that was made for a file goes with the last file in it, and takes along what daemons left there (a pid
+file after SIGKILL).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from netglass.agent.appliers.protocol import Work
+from netglass.base.errors import ApplyError
+from netglass.desired.state import File, HostState, Thing
+from netglass.host.children import replace_file
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    owner: str
+    intent: tuple[str, ...]
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    files: dict[str, _Entry] = {}
+    directories: frozenset[str] = frozenset()  # made for files
+
+
+class Files:
+    """The applier of files.
+
+    manifest  where the list of our files is kept; must survive a reboot as the files do
+    """
+
+    kinds = ("files",)
+
+    def __init__(self, manifest: Path = Path("/var/lib/netglass/files.json")) -> None:
+        self._path = manifest
+
+    def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
+        """Reads back our files, and what lies where one is wanted."""
+        entries = {f.path: _Entry(f.owner, f.intent) for f in desired.files}
+        known = self._read().files | entries
+        found = (_observed(path, known[path]) for path in sorted(known))
+        return {"files": tuple(f for f in found if f is not None)}
+
+    def apply(self, work: Work) -> list[ApplyError]:
+        """Writes files, each whole or not at all."""
+        wanted = [thing for thing in work.wanted if isinstance(thing, File)]
+        try:
+            self._note(wanted)
+        except OSError as error:
+            return [ApplyError("files", f.path, f"manifest {self._path}: {error}") for f in wanted]
+        failed = []
+        for file in wanted:
+            try:
+                replace_file(Path(file.path), file.text.encode(), file.mode)
+            except OSError as error:
+                failed.append(ApplyError("files", file.path, str(error)))
+        return failed
+
+    def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
+        """Deletes files, and directories that were made for them."""
+        failed = []
+        gone = set()
+        for thing in things:
+            try:
+                Path(thing.key).unlink(missing_ok=True)
+                gone.add(thing.key)
+            except OSError as error:
+                failed.append(ApplyError(kind, thing.key, str(error)))
+            if hurry():
+                break
+        self._forget(gone)
+        return failed
+
+    def watch(self) -> list[int]:
+        """Gives nothing: a file changed by hand is found by the slow read-back."""
+        return []
+
+    def _read(self) -> _Manifest:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=_Manifest)
+        except FileNotFoundError:
+            return _Manifest()
+        except (OSError, msgspec.DecodeError) as error:
+            raise ApplyError("files", str(self._path), f"manifest of our files: {error}") from error
+
+    def _write(self, manifest: _Manifest) -> None:
+        self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        replace_file(self._path, msgspec.json.encode(manifest, order="deterministic"), 0o600)
+
+    def _note(self, files: list[File]) -> None:
+        before = self._read()
+        missing = {str(Path(f.path).parent) for f in files if not Path(f.path).parent.is_dir()}
+        after = _Manifest(
+            before.files | {f.path: _Entry(f.owner, f.intent) for f in files}, before.directories | missing
+        )
+        if after != before:
+            self._write(after)
+        for directory in missing:
+            Path(directory).mkdir(parents=True)
+
+    def _forget(self, paths: set[str]) -> None:
+        before = self._read()
+        files = {path: entry for path, entry in before.files.items() if path not in paths}
+        left = {str(Path(path).parent) for path in files}
+        empty = {d for d in before.directories if d not in left}
+        for directory in empty:
+            _drop(Path(directory))
+        self._write(_Manifest(files, before.directories - empty))
+
+
+def _observed(path: str, entry: _Entry) -> File | None:
+    try:
+        text = Path(path).read_bytes().decode(errors="replace")
+        mode = Path(path).stat().st_mode & 0o7777
+    except OSError:
+        return None
+    return File(owner=entry.owner, intent=entry.intent, path=path, text=text, mode=mode)
+
+
+def _drop(directory: Path) -> None:
+    try:
+        for left in directory.iterdir():
+            if left.is_file():
+                left.unlink()
+        directory.rmdir()
+    except OSError:
+        return  # somebody keeps more there: it is theirs now

@@ -1,0 +1,265 @@
+"""The applier of daemons, with real processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from netglass.agent.appliers.daemons import Daemons
+from netglass.agent.appliers.protocol import Work
+from netglass.desired.state import Daemon, File, HostState
+from netglass.host import children, namespaces
+from netglass.host.netlink import Netlink, delete_link, new_bridge, set_link
+
+pytestmark = pytest.mark.host
+
+# Says so when it has read its file, at start and after each SIGHUP.
+_READER = """
+import signal, sys
+def read(*_):
+    print("read", open(sys.argv[1]).read(), flush=True)
+signal.signal(signal.SIGHUP, read)
+read()
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    root = tmp_path / "daemons"
+    yield root
+    applier = Daemons(root)
+    applier.remove("daemons", applier.observe(HostState(host="h"))["daemons"], _never)
+
+
+@pytest.fixture
+def netns() -> Iterator[str]:
+    name = f"ngtest-{os.getpid()}"
+    namespaces.make(name)
+    yield name
+    namespaces.drop(name)
+
+
+def _never() -> bool:
+    return False
+
+
+def _daemon(name: str = "d1", *argv: str, netns: str = "", reload_files: tuple[str, ...] = ()) -> Daemon:
+    argv = argv or ("sleep", "1000")
+    return Daemon(owner="dhcp", intent=("network:n1",), name=name, netns=netns, argv=argv, reload_files=reload_files)
+
+
+def _file(path: Path, text: str) -> File:
+    return File(owner="dhcp", intent=("network:n1",), path=str(path), text=text)
+
+
+def _state(*daemons: Daemon, files: tuple[File, ...] = ()) -> HostState:
+    return HostState(host="h", daemons=daemons, files=files)
+
+
+def _start(root: Path, daemon: Daemon) -> int:
+    assert Daemons(root).apply(Work(kind="daemons", add=(daemon,))) == []
+    return _pid(root, daemon)
+
+
+def _pid(root: Path, daemon: Daemon) -> int:
+    state = children.recorded(root / daemon.name)
+    assert state is not None
+    return state.pid
+
+
+def _until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not claim():
+        assert time.monotonic() < deadline, "did not come true within 10 s"
+        time.sleep(0.005)
+
+
+def test_a_daemon_outlives_its_starter_and_the_next_agent_finds_it(root: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from netglass.agent.appliers.daemons import Daemons;"
+        "from netglass.agent.appliers.protocol import Work; from netglass.desired.state import Daemon;"
+        "d = Daemon(owner='dhcp', intent=('network:n1',), name='d1', netns='', argv=('sleep', '1000'));"
+        "assert not Daemons(Path(sys.argv[1])).apply(Work(kind='daemons', add=(d,)))"
+    )
+    subprocess.run([sys.executable, "-c", script, str(root)], check=True)
+
+    wanted = _daemon()
+    pid = _pid(root, wanted)
+
+    assert Daemons(root).observe(_state(wanted)) == {"daemons": (wanted,)}
+    assert os.getsid(pid) not in (os.getsid(0), 0)
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x001000\x00"
+
+
+def test_a_dead_daemon_is_heard_of_at_once_and_started_anew(root: Path) -> None:
+    wanted = _daemon()
+    applier = Daemons(root)
+    applier.apply(Work(kind="daemons", add=(wanted,)))
+    watched = applier.watch()
+    assert len(watched) == 1
+    first = _pid(root, wanted)
+
+    os.kill(first, signal.SIGKILL)
+    assert select.select(watched, [], [], 5)[0] == watched
+
+    (seen,) = applier.observe(_state(wanted))["daemons"]
+    assert seen != wanted
+    assert applier.watch() == []  # heard once, and not again and again
+    # It lived for less than a second: said once, then started.
+    (error,) = applier.apply(Work(kind="daemons", change=((seen, wanted),)))
+    assert "ended at once after its start" in error.evidence
+    assert applier.apply(Work(kind="daemons", change=((seen, wanted),))) == []
+    assert _pid(root, wanted) != first
+    assert applier.observe(_state(wanted)) == {"daemons": (wanted,)}
+
+
+def test_a_death_between_observing_and_watching_is_not_missed(root: Path) -> None:
+    wanted = _daemon()
+    pid = _start(root, wanted)
+    applier = Daemons(root)
+    applier.observe(_state(wanted))
+    children.stop(children.Child(pid=pid, started=children.recorded(root / "d1").started))  # type: ignore[union-attr]
+
+    watched = applier.watch()
+
+    assert select.select(watched, [], [], 0)[0] == watched
+
+
+def test_a_zombie_is_dead() -> None:
+    zombie = subprocess.Popen(["true"])
+    child = children.Child(pid=zombie.pid, started=int(_stat(zombie.pid)[19]))
+    _until(lambda: _stat(zombie.pid)[0] == "Z")
+
+    assert not children.alive(child)
+    zombie.wait()
+
+
+def _stat(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
+def test_another_process_with_the_same_pid_is_neither_ours_nor_ended(root: Path) -> None:
+    wanted = _daemon()
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        _start(root, wanted)
+        state = children.recorded(root / "d1")
+        assert state is not None
+        children.stop(state.child)
+        lie = children.State(pid=stranger.pid, started=state.started, argv=state.argv, remembered=state.remembered)
+        children.record(root / "d1", lie)
+        applier = Daemons(root)
+
+        (seen,) = applier.observe(_state(wanted))["daemons"]
+        assert seen != wanted
+        assert applier.remove("daemons", (seen,), _never) == []
+
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_another_command_line_starts_it_anew(root: Path) -> None:
+    old, new = _daemon(), _daemon("d1", "sleep", "2000")
+    first = _start(root, old)
+
+    assert Daemons(root).apply(Work(kind="daemons", change=((old, new),))) == []
+
+    _until(lambda: not Path(f"/proc/{first}").exists())  # whoever is PID 1 reaps it
+    assert Daemons(root).observe(_state(new)) == {"daemons": (new,)}
+
+
+def test_reload_is_owed_until_the_signal_is_sent_even_to_the_agent_that_comes_after(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "host"
+    path.write_text("one")
+    daemon = _daemon("d1", sys.executable, "-c", _READER, str(path), reload_files=(str(path),))
+    pid = _start(root, daemon)
+    log = root / "d1/log"
+    _until(lambda: log.read_text() == "read one\n")
+    assert Daemons(root).observe(_state(daemon, files=(_file(path, "one"),))) == {"daemons": (daemon,)}
+
+    # The round in which the file changes: not written yet, and the signal is planned already.
+    (before,) = Daemons(root).observe(_state(daemon, files=(_file(path, "two"),)))["daemons"]
+    assert before != daemon
+    path.write_text("two")
+    # The agent is killed here; the next one sees what was owed.
+    (after,) = Daemons(root).observe(_state(daemon, files=(_file(path, "two"),)))["daemons"]
+    assert after != daemon
+    assert Daemons(root).apply(Work(kind="daemons", change=((after, daemon),))) == []
+
+    _until(lambda: log.read_text() == "read one\nread two\n")
+    assert _pid(root, daemon) == pid
+    assert Daemons(root).observe(_state(daemon, files=(_file(path, "two"),))) == {"daemons": (daemon,)}
+
+
+def test_it_runs_in_its_namespace_and_is_started_anew_when_that_was_made_anew(root: Path, netns: str) -> None:
+    wanted = _daemon(netns=netns)
+    pid = _start(root, wanted)
+    assert Path(f"/proc/{pid}/ns/net").stat().st_ino == namespaces.path(netns).stat().st_ino
+    assert Daemons(root).observe(_state(wanted)) == {"daemons": (wanted,)}
+
+    namespaces.drop(netns)
+    namespaces.make(netns)
+
+    (seen,) = Daemons(root).observe(_state(wanted))["daemons"]
+    assert seen != wanted
+    Daemons(root).apply(Work(kind="daemons", change=((seen, wanted),)))
+    assert Daemons(root).observe(_state(wanted)) == {"daemons": (wanted,)}
+
+
+def test_it_is_started_anew_when_its_device_was_made_anew(root: Path, netns: str) -> None:
+    _make_device(netns, "tap1")
+    wanted = _daemon(netns=netns)
+    _start(root, wanted)
+    assert Daemons(root).observe(_state(wanted)) == {"daemons": (wanted,)}
+
+    _drop_device(netns, "tap1")
+    _make_device(netns, "tap1")
+
+    assert Daemons(root).observe(_state(wanted))["daemons"] != (wanted,)
+
+
+def _make_device(netns: str, name: str) -> None:
+    there = Netlink(netns)
+    assert there.apply([new_bridge(name)]) == [0]
+    assert there.apply([set_link(_index(there, name), up=True)]) == [0]
+    there.close()
+
+
+def _drop_device(netns: str, name: str) -> None:
+    there = Netlink(netns)
+    assert there.apply([delete_link(_index(there, name))]) == [0]
+    there.close()
+
+
+def _index(there: Netlink, name: str) -> int:
+    return next(d.index for d in there.devices() if d.name == name)
+
+
+def test_a_program_that_is_not_there_is_an_error_with_evidence_and_leaves_nothing(root: Path) -> None:
+    (missing,) = Daemons(root).apply(Work(kind="daemons", add=(_daemon("d1", "no-such-program"),)))
+    assert "no such program" in missing.evidence
+    (lost,) = Daemons(root).apply(Work(kind="daemons", add=(_daemon("d2", netns="ngtest-nowhere"),)))
+    assert "No such file" in lost.evidence
+    assert Daemons(root).observe(_state()) == {"daemons": ()}
+
+
+def test_removal_leaves_no_process_and_no_directory(root: Path) -> None:
+    wanted = _daemon("d1", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")  # deaf to asking
+    pid = _start(root, wanted)
+
+    assert Daemons(root).remove("daemons", (wanted,), _never) == []
+
+    _until(lambda: not Path(f"/proc/{pid}").exists())  # whoever is PID 1 reaps it
+    assert list(root.iterdir()) == []

@@ -9,10 +9,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from netglass.base.errors import Invalid
+from netglass.control.binding import rebind_host
 from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
-from netglass.control.ports import status_of
 from netglass.control.servers import decide_guest_report
+from netglass.control.status import status_of
 from netglass.model.protocol import Registration, Report
 from netglass.model.resources import Host, Network, Port
 
@@ -23,7 +24,8 @@ ROLES = ("hypervisor", "network")
 def decide_register_host(d: Decision, host: str, registration: Registration) -> Host:
     """Makes or changes a host's row as its agent describes it; whether it is enabled stays as it was.
 
-    A host that takes up or gives up the network role has every network's DHCP scheduled anew.
+    A host that changed has its ports' tags looked at again, and, where it serves or served DHCP, the DHCP of every
+    network is scheduled anew: any of them may lack a server.
     Raises Invalid for a role that there is not.
     """
     unknown = sorted(set(registration.roles) - set(ROLES))
@@ -31,8 +33,11 @@ def decide_register_host(d: Decision, host: str, registration: Registration) -> 
         raise Invalid(f"Host {host} has unknown roles {', '.join(unknown)}; known are {', '.join(ROLES)}.")
     old = d.snapshot.get(Host, host)
     row = _put_host(d, host, old, registration)
-    if ("network" in row.roles) != (old is not None and "network" in old.roles):
-        # The one walk over all networks: a network host comes or goes seldom, and any network may lack a server.
+    if row == old:
+        return row
+    rebind_host(d, host)
+    if "network" in row.roles or (old is not None and "network" in old.roles):
+        # The one walk over all networks; a network host comes, goes or changes seldom.
         for network_id in sorted(network.id for network in d.snapshot.all(Network)):
             schedule_dhcp(d, network_id)
     return row

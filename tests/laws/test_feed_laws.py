@@ -1,0 +1,282 @@
+"""Laws of the feed: what a host is told is what it needs, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netglass.api.feed import Feed, Watcher
+from netglass.compile.relevant import (
+    Key,
+    difference,
+    interested_hosts,
+    relevant_changes,
+    relevant_row,
+    relevant_rows,
+)
+from netglass.model.caller import Caller
+from netglass.model.changes import Change, row_from_builtins
+from netglass.model.draft import Draft
+from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, Relist, RowLine
+from netglass.model.resources import (
+    FixedIp,
+    Flavor,
+    Host,
+    Image,
+    LocalVlan,
+    Network,
+    Port,
+    Row,
+    Server,
+    Subnet,
+    User,
+)
+from netglass.model.snapshot import Snapshot
+from netglass.store.store import Store
+
+HOSTS = ["host-a", "host-b", "host-c"]
+NETWORKS = ["net-1", "net-2", "net-3"]
+PORTS = [f"port-{number}" for number in range(6)]
+
+hosts = st.sampled_from(HOSTS)
+networks = st.sampled_from(NETWORKS)
+texts = st.sampled_from(["", "x", "y"])
+
+
+def ports() -> st.SearchStrategy[Row]:
+    return st.builds(
+        lambda port_id, **values: Port(id=port_id, mac_address=port_id, **values),
+        st.sampled_from(PORTS),
+        network_id=networks,
+        name=texts,
+        host_id=st.sampled_from(["", *HOSTS]),
+        device_owner=st.sampled_from(["", "compute:nova", "network:dhcp"]),
+        realised_on=st.sampled_from([(), ("host-a",), ("host-b",)]),
+    )
+
+
+def local_vlans() -> st.SearchStrategy[Row]:
+    # The tag follows from the network, so that no two claim the same one on a host.
+    return st.builds(
+        lambda host, network: LocalVlan(
+            id=f"{host}/{network}", host=host, network_id=network, vlan=1 + NETWORKS.index(network)
+        ),
+        hosts,
+        networks,
+    )
+
+
+def rows() -> st.SearchStrategy[Row]:
+    """Gives any row of a small cloud, with or without what it refers to."""
+    names = st.sampled_from(["1", "2"])
+    return st.one_of(
+        ports(),
+        ports(),
+        local_vlans(),
+        st.builds(
+            lambda network, mtu: Network(id=network, segmentation_id=1000 + NETWORKS.index(network), mtu=mtu),
+            networks,
+            st.sampled_from([1400, 1500]),
+        ),
+        st.builds(
+            lambda n, network, name: Subnet(id=f"sub-{n}", network_id=network, cidr="10.0.0.0/24", name=name),
+            names,
+            networks,
+            texts,
+        ),
+        st.builds(lambda host, role: Host(id=host, roles=(role,)), hosts, st.sampled_from(["hypervisor", "network"])),
+        st.builds(
+            lambda n, host, flavor, image: Server(id=f"srv-{n}", name=n, host=host, flavor_id=flavor, image_id=image),
+            names,
+            st.sampled_from(["", *HOSTS]),
+            st.sampled_from(["fl-1", "fl-2"]),
+            st.sampled_from(["im-1", "im-2"]),
+        ),
+        st.builds(lambda n, ram: Flavor(id=f"fl-{n}", name=n, ram_mb=ram), names, st.sampled_from([64, 128])),
+        st.builds(lambda n, size: Image(id=f"im-{n}", name=n, size=size), names, st.sampled_from([0, 9])),
+        st.builds(lambda n, email: User(id=f"us-{n}", name=n, email=email), names, texts),
+    )
+
+
+def commits() -> st.SearchStrategy[list[tuple[Row, bool]]]:
+    """Gives one transaction: rows put (True) or dropped (False)."""
+    return st.lists(st.tuples(rows(), st.sampled_from([True, True, False])), min_size=1, max_size=6)
+
+
+def applied(before: Snapshot, commit: list[tuple[Row, bool]]) -> tuple[Snapshot, tuple[Change, ...]]:
+    draft = Draft(before)
+    for row, kept in commit:
+        if kept:
+            draft.put(row)
+        else:
+            draft.drop(row)
+    return draft.now, draft.changes()
+
+
+def replica_after(replica: dict[Key, Row], told: dict[Key, Row | None]) -> dict[Key, Row]:
+    merged = {**replica, **told}
+    return {key: row for key, row in merged.items() if row is not None}
+
+
+@given(st.lists(commits(), max_size=12))
+def test_replica_kept_up_by_changes_is_what_is_relevant(history: list[list[tuple[Row, bool]]]) -> None:
+    snapshot = Snapshot.empty()
+    replicas: dict[str, dict[Key, Row]] = {host: {} for host in HOSTS}
+    for commit in history:
+        before = snapshot
+        snapshot, changes = applied(before, commit)
+        for host in HOSTS:
+            told = dict(relevant_changes(before, snapshot, changes, host))
+            if told:
+                assert host in interested_hosts(before, snapshot, changes)
+            assert told == difference(replicas[host], relevant_rows(snapshot, host))
+            replicas[host] = replica_after(replicas[host], told)
+            assert replicas[host] == relevant_rows(snapshot, host)
+
+
+@given(st.lists(rows(), max_size=40))
+def test_one_row_is_relevant_when_it_is_among_the_relevant_rows(intent: list[Row]) -> None:
+    snapshot = Snapshot.of(intent)
+    for host in HOSTS:
+        relevant = relevant_rows(snapshot, host)
+        for row in intent:
+            key = (row.kind, row.id)
+            assert relevant_row(snapshot, host, key) == relevant.get(key)
+
+
+@given(st.lists(rows(), max_size=40), st.sampled_from(HOSTS))
+def test_what_is_relevant_of_the_relevant_rows_is_all_of_them(intent: list[Row], host: str) -> None:
+    relevant = relevant_rows(Snapshot.of(intent), host)
+
+    assert relevant_rows(Snapshot.of(relevant.values()), host) == relevant
+
+
+class Agent:
+    """A watcher's far end: keeps a replica, and checks it whenever the feed says that it is whole."""
+
+    def __init__(self, host: str, snapshot_by_revision: dict[int, Snapshot]) -> None:
+        self.host = host
+        self.replica: dict[Key, Row] = {}
+        self.since: int | None = None
+        self._snapshots = snapshot_by_revision
+        self._watcher: Watcher | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def join(self, feed: Feed) -> None:
+        if self._task is None or self._task.done():
+            self._watcher = Watcher(self.host)
+            if self.since is None:
+                self.replica = {}
+            self._task = asyncio.create_task(self._read(feed, self._watcher))
+
+    async def leave(self) -> None:
+        if self._watcher is not None and self._task is not None:
+            self._watcher.end()
+            await self._task
+
+    async def reaches(self, revision: int) -> None:
+        while self.since is None or self.since < revision:
+            assert self._task is not None
+            assert not self._task.done(), "the stream ended too early"
+            await asyncio.sleep(0.001)
+
+    async def _read(self, feed: Feed, watcher: Watcher) -> None:
+        async for chunk in feed.lines(watcher, self.since):
+            for text in chunk.splitlines():
+                self._take(msgspec.json.decode(text, type=FeedLine))
+
+    def _take(self, line: FeedLine) -> None:
+        if isinstance(line, Relist):
+            self.replica, self.since = {}, None
+        elif isinstance(line, RowLine):
+            if line.row is None:
+                del self.replica[line.kind, line.id]
+            else:
+                self.replica[line.kind, line.id] = row_from_builtins(line.kind, line.row)
+        elif isinstance(line, Listed | Bookmark | Beat):
+            assert self.since is None or line.revision >= self.since
+            self.since = line.revision
+            assert self.replica == relevant_rows(self._snapshots[line.revision], self.host)
+
+
+actions = st.one_of(
+    st.tuples(st.just("commit"), commits()),
+    st.tuples(st.just("commit"), commits()),
+    st.tuples(st.sampled_from(["join", "leave", "look"]), st.integers(0, 3)),
+    st.tuples(st.just("compact"), st.integers(0, 3)),
+)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "empty.db"
+        Store.open(f"sqlite:///{path}").close()
+        yield path
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(actions, max_size=25))
+def test_replica_of_every_watcher_is_right_at_every_bookmark(database: Path, played: list[tuple[str, object]]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "intent.db"
+        shutil.copy(database, copy)
+        store = Store.open(f"sqlite:///{copy}")
+        try:
+            asyncio.run(play(store, played))
+        finally:
+            store.close()
+
+
+async def play(store: Store, played: list[tuple[str, object]]) -> None:
+    feed = Feed(store, beat_s=0.005)
+    feed.start()
+    snapshots = {0: store.snapshot}
+    store.subscribe(lambda commit: snapshots.__setitem__(commit.revision, commit.after))
+    agents = [Agent(HOSTS[number % 3], snapshots) for number in range(4)]
+    for action, argument in played:
+        if action == "commit":
+            await store.commit_async(lambda draft, fresh, rows=argument: _change(draft, rows), Caller())
+        elif action == "join":
+            agents[argument].join(feed)  # type: ignore[index]
+        elif action == "leave":
+            await agents[argument].leave()  # type: ignore[index]
+        elif action == "look":
+            await asyncio.sleep(0)
+        else:
+            await asyncio.to_thread(store.compact, argument)  # type: ignore[arg-type]
+    for agent in agents:
+        agent.join(feed)
+        await agent.reaches(store.snapshot.revision)
+    feed.end()
+    for agent in agents:
+        await agent.leave()
+        assert agent.replica == relevant_rows(store.snapshot, agent.host)
+
+
+def _change(draft: Draft, commit: list[tuple[Row, bool]]) -> None:
+    for row, kept in commit:
+        # Only rows whose claims are free: a decision looks before it claims.
+        if not kept:
+            draft.drop(row)
+        elif not isinstance(row, Port) or not (draft.now.ids("ports_by_mac", (row.network_id, row.mac_address))):
+            draft.put(row)
+
+
+def test_port_with_an_address_survives_the_wire() -> None:
+    port = Port(id="p", network_id="n", mac_address="m", fixed_ips=(FixedIp("s", "10.0.0.1"),), host_id="host-a")
+    line = msgspec.json.decode(
+        msgspec.json.encode(RowLine(kind="port", id="p", row=msgspec.to_builtins(port))), type=FeedLine
+    )
+
+    assert isinstance(line, RowLine)
+    assert line.row is not None
+    assert row_from_builtins("port", line.row) == port

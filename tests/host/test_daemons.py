@@ -156,7 +156,9 @@ def test_another_process_with_the_same_pid_is_neither_ours_nor_ended(root: Path)
         state = children.recorded(root / "d1")
         assert state is not None
         children.stop(state.child)
-        lie = children.State(pid=stranger.pid, started=state.started, argv=state.argv, remembered=state.remembered)
+        # As if ours had run under this pid before: its start time is another one, whatever the clock's resolution.
+        before = int(_stat(stranger.pid)[19]) - 1
+        lie = children.State(pid=stranger.pid, started=before, argv=state.argv, remembered=state.remembered)
         children.record(root / "d1", lie)
         applier = Daemons(root)
 

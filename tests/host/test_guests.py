@@ -230,12 +230,12 @@ def test_it_gets_address_mtu_routes_and_names_by_dhcp(root: Path, tmp_path: Path
     with closing(Netlink()) as here:
         index = next(d.index for d in here.devices() if d.name == TAP)
         assert here.apply([set_link(index, up=True), add_address(index, "10.0.0.2/24")]) == [0, 0]
-    lease = "--dhcp-range=10.0.0.0,static,120s"
-    options = ("--dhcp-option=26,1400", "--dhcp-option=121,169.254.169.254/32,10.0.0.2,0.0.0.0/0,10.0.0.1")
+    argv = "dnsmasq -k --conf-file= --no-hosts --no-resolv --port=0 --leasefile-ro --user=root --pid-file= --log-dhcp"
+    argv += f" --log-facility=- --interface={TAP} --bind-interfaces --dhcp-range=10.0.0.0,static,120s"
+    argv += f" --domain=openstacklocal --dhcp-host={MAC},10.0.0.5 --dhcp-option=6,10.0.0.2 --dhcp-option=26,1400"
+    argv += " --dhcp-option=121,169.254.169.254/32,10.0.0.2,0.0.0.0/0,10.0.0.1"
     server = subprocess.Popen(
-        ["dnsmasq", "-k", "--conf-file=", "--no-hosts", "--no-resolv", "--port=0", "--leasefile-ro", "--user=root"]
-        + [f"--interface={TAP}", "--bind-interfaces", "--pid-file=", lease, "--domain=openstacklocal", *options]
-        + [f"--dhcp-host={MAC},10.0.0.5", "--dhcp-option=6,10.0.0.2", "--log-dhcp", "--log-facility=-"],
+        argv.split(),
         stderr=subprocess.PIPE,
         text=True,
     )

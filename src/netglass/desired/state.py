@@ -127,6 +127,7 @@ class Link(Thing, frozen=True, kw_only=True):
     mtu: int = 0  # bytes; 0: as it is
     master: str = ""  # Linux bridge it is a port of
     tx_checksum: bool = True  # False: TX checksum offload off (a netdev switch needs it on plain veth ends)
+    up: bool = True  # administratively
 
     @property
     def key(self) -> str:

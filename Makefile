@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check test test-pure test-real bench docs lock clean
+.PHONY: help demo setup setup-dev check test test-pure test-real bench docs lock changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ docs: setup-dev ## Write docs/reference anew out of the code
 
 lock: setup-dev ## Pin dependencies anew: requirements/*.lock
 	$(BIN)/python tools/lock.py
+
+changelog: setup-dev ## Move changelog.d into CHANGELOG.md: make changelog VERSION=x.y.z
+	$(BIN)/python tools/changelog.py $(VERSION)
 
 clean: ## Remove what tools left in the tree, .venv too; labs are left alone (netglass lab down)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache build dist

@@ -1,0 +1,118 @@
+"""The server's configuration: one TOML file, and a directory of secrets beside it.
+
+    listen = "0.0.0.0"                      # address; 127.0.0.1 by default
+    port = 9696
+    public_url = "http://192.0.2.2:9696"    # how clients reach it; http://<listen>:<port> by default
+    database = "sqlite:////var/lib/netglass/netglass.db"
+    secrets = "/var/lib/netglass/secrets"   # made, with what belongs in it, at the first start
+    log_level = "INFO"
+
+    [cloud]                                 # model.caller.CloudSettings
+    vlan_ranges = [["default", 1000, 1999]]
+
+Secrets are files of mode 0600, one value each; what is missing is made.  Putting a file there before the first start
+chooses its value:
+
+    fernet.key       signs tokens
+    agent.secret     host credentials are made of it
+    <user>.password  first password of the users that the first start makes; changing it later changes nothing
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from netglass.base.errors import Invalid
+from netglass.model.caller import CloudSettings
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the configuration file says."""
+
+    database: str
+    secrets: str
+    listen: str = "127.0.0.1"
+    port: int = 9696
+    public_url: str = ""
+    log_level: str = "INFO"
+    cloud: CloudSettings = CloudSettings()
+
+    @property
+    def base_url(self) -> str:
+        """Gives how clients reach the server, with no slash at the end."""
+        host = f"[{self.listen}]" if ":" in self.listen else self.listen
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def read_config(path: Path) -> ServerConfig:
+    """Reads a configuration file; raises Invalid that says what is wrong where."""
+    try:
+        found = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise Invalid(f"{path}: {error.strerror}.", fault="InvalidConfiguration") from error
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"{path}: {error}.", fault="InvalidConfiguration") from error
+    _refuse_unknown(path, found.get("cloud", {}))
+    try:
+        return msgspec.convert(found, type=ServerConfig)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"{path}: {error}.", fault="InvalidConfiguration") from error
+
+
+def _refuse_unknown(path: Path, cloud: Any) -> None:
+    unknown = sorted(set(cloud) - set(CloudSettings.__struct_fields__)) if isinstance(cloud, dict) else []
+    if unknown:
+        raise Invalid(f"{path}: [cloud] has no setting {', '.join(unknown)}.", fault="InvalidConfiguration")
+
+
+class Secrets:
+    """The directory of secrets; values are made when they are first asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def fernet_key(self) -> str:
+        """Gives the key that signs tokens: 32 bytes in base64 (Fernet's specification)."""
+        return self._value("fernet.key", urlsafe_b64encode(os.urandom(32)).decode())
+
+    @property
+    def agent_secret(self) -> str:
+        """Gives what host credentials are made of."""
+        return self._value("agent.secret", secrets.token_hex(32))
+
+    def password(self, user: str) -> str:
+        """Gives the first password of a user that the first start makes."""
+        return self._value(f"{user}.password", secrets.token_urlsafe(18))
+
+    def _value(self, name: str, fresh: str) -> str:
+        path = self._directory / name
+        try:
+            # Exclusive, and private from its first moment on: nobody can open it before its mode is right.
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return _read_secret(path)
+        with os.fdopen(handle, "w") as file:
+            file.write(fresh + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return fresh
+
+
+def _read_secret(path: Path) -> str:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        message = f"{path} has mode {mode:04o}, so that others can read it; run: chmod 600 {path}"
+        raise Invalid(message, fault="InvalidConfiguration")
+    value = path.read_text().strip()
+    if not value:
+        raise Invalid(f"{path} is empty; delete it, and the next start makes it.", fault="InvalidConfiguration")
+    return value

@@ -1,0 +1,118 @@
+"""``netglass server``: all services of the controller in one process."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING
+
+import typer
+
+from netglass.base.errors import Invalid
+
+if TYPE_CHECKING:
+    from netglass.api.config import ServerConfig
+    from netglass.api.services import Services
+
+KEEP_ALIVE_S = 600
+"""How long an idle connection is kept: openstacksdk does not repeat a POST on one that was dropped (API.md)."""
+
+STOP_S = 10
+"""How long requests in flight may take when the server is told to stop."""
+
+_log = logging.getLogger("netglass.server")
+
+
+def server(
+    config: Path = typer.Option(..., "--config", exists=False, help="TOML file; its settings: netglass.api.config."),
+) -> None:
+    """Serve Networking, Identity, Compute, Image and the feed to agents."""
+    from netglass.api.config import read_config
+
+    try:
+        settings = read_config(config)
+        logging.basicConfig(
+            level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        )
+        services = open_services(settings)
+    except Invalid as error:
+        typer.echo(f"netglass server: {error.message}", err=True)
+        raise typer.Exit(2) from None
+    _serve(settings, services)
+
+
+def open_services(config: ServerConfig) -> Services:
+    """Opens the database and puts the parts of a server together; an empty cloud gets its first users and sizes.
+
+    Raises Invalid for settings or secrets that cannot be used.
+    """
+    from netglass.api.bootstrap import bootstrap
+    from netglass.api.config import Secrets
+    from netglass.api.questions import Questions
+    from netglass.api.services import Services
+    from netglass.api.tokens import Tokens
+    from netglass.store.reports import Reports
+    from netglass.store.store import Store
+
+    secrets = Secrets(Path(config.secrets))
+    store = Store.open(config.database)
+    bootstrap(store, config.cloud, secrets)
+    return Services(
+        store=store,
+        reports=Reports(store, config.cloud.agent_down_s),
+        tokens=Tokens(store, secrets.fernet_key),
+        questions=Questions(),
+        settings=config.cloud,
+        public_url=config.base_url,
+        agent_secret=secrets.agent_secret,
+    )
+
+
+def _serve(config: ServerConfig, services: Services) -> None:
+    import uvicorn
+
+    from netglass.api.app import create_app
+
+    app = create_app(services)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            # Streams have no end of their own, and uvicorn waits for every response.
+            app.state.feed.end()
+            await super().shutdown(sockets)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn has its own handlers while it serves, and raises the signal again once it has stopped.
+        signal.signal(number, lambda _number, _frame: None)
+
+    _log.info(
+        "serving %s at revision %d on %s port %d",
+        config.base_url,
+        services.store.snapshot.revision,
+        config.listen,
+        config.port,
+    )
+    try:
+        Server(
+            uvicorn.Config(
+                app,
+                host=config.listen,
+                port=config.port,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=2048,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=STOP_S,
+            )
+        ).run()
+    finally:
+        services.store.close()
+    _log.info("stopped at revision %d", services.store.snapshot.revision)

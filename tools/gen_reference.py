@@ -1,0 +1,194 @@
+"""Writes docs/reference out of the code: the command line, the Networking API, what a host must look like.
+
+    make docs
+
+A test holds the written files to what this program would write (tests/unit/docs/test_reference.py).
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import typer
+
+from netglass.api.networking.declare import Attribute, Resource
+from netglass.api.networking.resources import RESOURCES
+from netglass.cli import main as cli
+from netglass.desired import state
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+WRITTEN = "<!-- Written by `make docs` out of the code; not by hand. -->\n"
+
+
+def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Gives a Markdown table; bars in cells are escaped."""
+    head = list(headings)
+    lines = [head, ["---"] * len(head), *(list(row) for row in rows)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def command_line() -> str:
+    """Gives the page of all commands with their arguments and options."""
+    cli._load([])
+    root = typer.main.get_command(cli.app)
+    parts = [WRITTEN, "# Command line\n", dedent(root.help or ""), "", *_commands(root, "netglass")]
+    return "\n".join(parts)
+
+
+def _commands(command: Any, path: str) -> Iterator[str]:
+    for name, child in sorted(getattr(command, "commands", {}).items()):
+        full = f"{path} {name}"
+        if hasattr(child, "commands"):
+            yield f"## `{full}`\n\n{_prose(child.help)}\n"
+            yield from _commands(child, full)
+            continue
+        usage = " ".join(_usage(parameter) for parameter in child.params if parameter.name != "help")
+        yield f"### `{full}`\n\n{_prose(child.help)}\n\n    {full} {usage}".rstrip() + "\n"
+        rows = [_parameter(parameter) for parameter in child.params if parameter.name != "help"]
+        if rows:
+            yield table(("", "default", ""), rows)
+
+
+def _prose(text: str | None) -> str:
+    return dedent(text or "").replace("\f", "").strip()
+
+
+def _usage(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        word = parameter.make_metavar(None) if parameter.metavar is None else parameter.metavar
+        return str(word)
+    return f"[{max(parameter.opts, key=len)}]"
+
+
+def _parameter(parameter: Any) -> tuple[str, str, str]:
+    names = parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]
+    shown = ", ".join(f"`{name}`" for name in names)
+    given = parameter.default
+    default = "" if given is None or given is False or given == "" or callable(given) else f"`{given}`"
+    if parameter.required:
+        default = "must be given"
+    return shown, default, " ".join((getattr(parameter, "help", "") or "").split())
+
+
+# --- the Networking API ---------------------------------------------------------------------------------------------
+
+
+def networking() -> str:
+    """Gives the page of the API's resources with their attributes."""
+    head = (
+        "# Networking API\n\nAttributes of each resource under `/v2.0/`, out of their declarations in "
+        "`src/netglass/api/networking/resources/`.\n\n*make* and *change*: may be given when the object is made or "
+        "changed. *rule*: verbs that need a right of their own. *filter*, *sort*: lists may be filtered or sorted by "
+        "it.\n"
+    )
+    return "\n".join([WRITTEN, head, *(_resource(resource) for resource in RESOURCES)])
+
+
+def _resource(resource: Resource) -> str:
+    verbs = ", ".join(resource.verbs)
+    extras = [
+        word for word, on in (("made in bulk", resource.bulk and resource.create), ("tags", resource.taggable)) if on
+    ]
+    head = f"## {resource.collection}\n\n{resource.about}\n\n`/v2.0/{resource.collection}`: {verbs}"
+    rows = [_attribute(attribute) for attribute in resource.attributes]
+    headings = ("attribute", "type", "make", "change", "default", "rule", "filter", "sort", "")
+    return head + "".join(f"; {extra}" for extra in extras) + ".\n\n" + table(headings, rows)
+
+
+def _attribute(attribute: Attribute) -> tuple[str, ...]:
+    make = "must" if attribute.required else "may" if attribute.post else ""
+    default = json.dumps(attribute.default, default=str) if attribute.post and not attribute.required else ""
+    return (
+        f"`{attribute.name}`" + ("" if attribute.visible else " (not shown)"),
+        _type(attribute.kind.schema),
+        make,
+        "may" if attribute.put else "",
+        f"`{default}`" if default else "",
+        ", ".join(sorted(attribute.guards)),
+        "yes" if attribute.filter else "",
+        "yes" if attribute.sort else "",
+        attribute.about,
+    )
+
+
+def _type(schema: Any) -> str:
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "anyOf" in schema or "oneOf" in schema:
+        return " or ".join(_type(part) for part in schema.get("anyOf", schema.get("oneOf")))
+    kind = schema.get("type", "any")
+    word = " or ".join(kind) if isinstance(kind, list) else str(kind)
+    if word == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    if "format" in schema:
+        return f"{word} ({schema['format']})"
+    if "minimum" in schema and "maximum" in schema:
+        return f"{word} {schema['minimum']} to {schema['maximum']}"
+    return word
+
+
+# --- what a host must look like -------------------------------------------------------------------------------------
+
+
+def desired() -> str:
+    """Gives the page of the kinds of objects in a host's desired state."""
+    about = dedent(state.__doc__ or "").replace("\n\n| kind", "\n\n| kind").strip()
+    parts = [WRITTEN, "# Desired state of a host\n", _code(about), ""]
+    for kind in state.KINDS:
+        parts.append(f"## {kind.kind}\n\n{_code(inspect.cleandoc(kind.__doc__ or ''))}\n")
+        parts.append(table(("field", "type", ""), _fields(kind)))
+    return "\n".join(parts)
+
+
+def _code(text: str) -> str:
+    return text.replace("``", "`")
+
+
+def _fields(kind: type) -> list[tuple[str, str, str]]:
+    # The comment behind a field is its documentation; only the source has it.
+    source = dedent(inspect.getsource(kind))
+    lines = source.splitlines()
+    tree = ast.parse(source).body[0]
+    found = []
+    for node in getattr(tree, "body", []):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name) or node.target.id == "kind":
+            continue
+        said = lines[(node.end_lineno or node.lineno) - 1][node.end_col_offset or 0 :].partition("#")[2].strip()
+        default = f"`{ast.unparse(node.value)}` by default" if node.value is not None else ""
+        found.append(
+            (f"`{node.target.id}`", f"`{ast.unparse(node.annotation)}`", "; ".join(filter(None, (said, default))))
+        )
+    return found
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": command_line,
+    "networking.md": networking,
+    "desired-state.md": desired,
+}
+
+
+def main() -> int:
+    """Writes each page that differs."""
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        text = page().rstrip() + "\n"
+        path = REFERENCE / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            print(f"docs/reference/{name}: written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

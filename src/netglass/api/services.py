@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
+from netglass.base.fresh import Fresh
+from netglass.control.decision import Decision
 from netglass.model.caller import Caller, CloudSettings
+from netglass.model.draft import Draft
 
 if TYPE_CHECKING:
     from netglass.api.questions import Questions
     from netglass.api.tokens import Tokens
     from netglass.store.reports import Reports
-    from netglass.store.store import Store
+    from netglass.store.store import Committed, Store
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,3 +49,11 @@ class Services:
         Raises Unauthorized when there is no token, or one that is unknown, revoked or expired.
         """
         return self.tokens.caller(request.headers.get("x-auth-token", ""), request.state.request_id)
+
+    async def commit(self, caller: Caller, decide: Callable[[Decision], T]) -> Committed[T]:
+        """Takes a decision for the caller and makes it durable; what it raises goes through with nothing changed."""
+
+        def run(draft: Draft, fresh: Fresh) -> T:
+            return decide(Decision(draft, caller, self.settings, fresh))
+
+        return await self.store.commit_async(run, caller)

@@ -6,6 +6,7 @@
     database = "sqlite:////var/lib/netglass/netglass.db"
     secrets = "/var/lib/netglass/secrets"   # made, with what belongs in it, at the first start
     log_level = "INFO"
+    token_lifetime_s = 3600
 
     [cloud]                                 # model.caller.CloudSettings
     vlan_ranges = [["default", 1000, 1999]]
@@ -42,6 +43,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     port: int = 9696
     public_url: str = ""
     log_level: str = "INFO"
+    token_lifetime_s: int = 3600  # as Keystone's default is
     cloud: CloudSettings = CloudSettings()
 
     @property

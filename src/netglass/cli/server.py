@@ -63,7 +63,7 @@ def open_services(config: ServerConfig) -> Services:
     return Services(
         store=store,
         reports=Reports(store, config.cloud.agent_down_s),
-        tokens=Tokens(store, secrets.fernet_key),
+        tokens=Tokens(secrets.fernet_key.encode(), config.token_lifetime_s, store),
         questions=Questions(),
         settings=config.cloud,
         public_url=config.base_url,

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fcntl import ioctl
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +29,8 @@ _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_SHARED = 0x100000
 _MNT_DETACH = 2
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
 
 _libc = ctypes.CDLL(None, use_errno=True)  # os.setns and os.unshare came with Python 3.12
 
@@ -56,7 +61,7 @@ def names() -> set[str]:
 
 def live_names() -> set[str]:
     """Gives the names on which a namespace is really mounted; a mere file of that name is a wreck of a crash."""
-    found = set()
+    found: set[str] = set()
     try:
         with os.scandir(DIRECTORY) as entries:
             device = DIRECTORY.stat().st_dev
@@ -78,9 +83,9 @@ def _share_directory() -> None:
 
 
 def make(name: str) -> None:
-    """Makes a namespace with a name; a file of that name without a namespace on it is used.
+    """Makes a namespace with a name and lo up; a file of that name without a namespace on it is used.
 
-    Raises OSError.
+    It has its name only once it is ready, so that a crash leaves none half made.  Raises OSError.
     """
     _share_directory()
     target = path(name)
@@ -88,6 +93,9 @@ def make(name: str) -> None:
 
     def unshare() -> None:
         _check(_libc.unshare(_CLONE_NEWNET), "unshare")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            # struct ifreq with ifr_flags (netdevice(7)).
+            ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _IFF_UP))
         _mount(f"/proc/self/task/{threading.get_native_id()}/ns/net", str(target), _MS_BIND)
 
     # The thread ends with the call, and takes its membership of the new namespace with it.

@@ -8,6 +8,7 @@ Never: decides what is ours; ``agent.appliers`` does.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import socket
@@ -176,8 +177,6 @@ class Netlink:
 
 
 def _address_of(buffer: bytearray) -> int:
-    import ctypes
-
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 

@@ -145,7 +145,7 @@ class Database:
         return bool(before != self._idl.change_seqno) or was_ready != self.ready
 
     def wakes(self) -> tuple[dict[int, int], float | None]:
-        """Gives what to wait for before the next `run`: poll(2) events by descriptor, and the longest wait in seconds."""
+        """Gives what to wait for before the next `run`: poll(2) events by descriptor, and the longest wait (s)."""
         wakes = _Wakes()
         self._idl.wait(wakes)
         return wakes.fds, None if wakes.timeout_ms is None else wakes.timeout_ms / 1000

@@ -74,8 +74,8 @@ class Applier(Protocol):
         """
 
 
-class Rounds(Protocol):
-    """An applier that also wants to know when a round is over (optional; found with ``hasattr``)."""
+class NotThere(ApplyError):
+    """What somebody else must make first is not there yet: a guest's tap, a port that a compute service plugs.
 
-    def done(self) -> None:
-        """Called once after the last step of a round, before its report."""
+    It is waited for and no failure, where the object, or the port that it is about, is an awaited one.
+    """

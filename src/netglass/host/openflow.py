@@ -1,0 +1,87 @@
+"""A bridge's OpenFlow table: read back, changed in bundles, and listened to.
+
+Through ``ovs-ofctl``, the switch project's own tool: what it accepts and prints is what operators see.  Flows are
+text here; ``pipeline`` says what the text means.
+
+Source: ovs-ofctl(8); FACTS.md ("dump-flows with OpenFlow 1.0 hides meters and more").
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+from netglass.base.errors import NetglassError
+from netglass.host.run import Output, run, run_all
+
+_OFCTL = ("ovs-ofctl", "-O", "OpenFlow15")
+
+
+class FlowsRefused(NetglassError):
+    """The switch, or ovs-ofctl before it, did not take what was said; the message is its own."""
+
+
+def dump_flows(bridges: Sequence[str], cookie: int, mask: int) -> dict[str, list[str] | FlowsRefused]:
+    """Gives, by bridge, the lines of all flows whose cookie fits, without counters, ports by name.
+
+    A bridge that cannot be asked has the reason in place of its lines.
+    """
+    wanted = f"cookie={cookie:#x}/{mask:#x}"
+    outputs = run_all([[*_OFCTL, "--names", "--no-stats", "dump-flows", bridge, wanted] for bridge in bridges])
+    return {
+        bridge: [line for line in output.stdout.splitlines() if "actions=" in line]
+        if output.ok
+        else FlowsRefused(output.evidence)
+        for bridge, output in zip(bridges, outputs, strict=True)
+    }
+
+
+def commit_bundle(bridge: str, lines: Sequence[str]) -> Output:
+    """Does all changes in one atomic bundle, or none; each line is a verb of add-flows and a flow, as ``add …``."""
+    argv = [*_OFCTL, "--bundle", "--names", "add-flows", bridge, "-"]
+    return run(argv, "".join(f"{line}\n" for line in lines))
+
+
+class FlowEvents:
+    """News of changed flows of one bridge, from an ``ovs-ofctl monitor`` that dies with us.
+
+    The end of the news (`ended`) means that the bridge or the switch is gone, and its flows with it.
+    """
+
+    def __init__(self, bridge: str) -> None:
+        self.bridge = bridge
+        self.ended = False
+        # setpriv: the kernel ends the child when we are killed; without it, one is left for every crash.
+        argv = ["setpriv", "--pdeathsig", "KILL", "ovs-ofctl", "monitor", bridge, "watch:!initial"]
+        self._child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self._child.stdout is not None
+        self._stdout = self._child.stdout
+        os.set_blocking(self._stdout.fileno(), False)
+        self._rest = b""
+
+    def fileno(self) -> int:
+        """Gives the descriptor that is readable when there is news."""
+        return self._stdout.fileno()
+
+    def drain(self) -> list[str]:
+        """Gives the lines of news since the last call; sets `ended` when there will be no more."""
+        lines: list[str] = []
+        while True:
+            try:
+                received = os.read(self.fileno(), 1 << 16)
+            except BlockingIOError:
+                return lines
+            if not received:
+                self.ended = True
+                return lines
+            *whole, self._rest = (self._rest + received).split(b"\n")
+            lines += [line.decode(errors="replace") for line in whole if b"event=" in line]
+
+    def close(self) -> None:
+        """Ends the listening."""
+        self._child.kill()
+        self._child.wait()
+        self._stdout.close()

@@ -164,6 +164,7 @@ class Host(Row, frozen=True, kw_only=True, omit_defaults=True):
     memory_mb: int = 0
     disk_gb: int = 0
     address: str = ""  # on the management network
+    descriptions: dict[str, str] = {}  # role -> an operator's words on it, as the agents list shows them
 
 
 class Server(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,171 @@
+"""Extensions of the Networking API that work here; clients ask for them before they use them.
+
+An alias is listed when all that it promises works, and never before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from netglass.api.edge import reply
+from netglass.api.networking import schemas
+from netglass.api.networking.call import Call
+from netglass.api.networking.declare import Operation
+from netglass.base.errors import NotFound
+
+
+class Extension(msgspec.Struct, frozen=True):
+    """One extension; alias, name and date are those that clients know, the description is ours."""
+
+    alias: str
+    name: str
+    description: str
+    updated: str
+    links: tuple[str, ...] = ()
+
+
+EXTENSIONS: tuple[Extension, ...] = (
+    Extension("agent", "agent", "Hosts' roles, listed as agents.", "2013-02-03T10:00:00-00:00"),
+    Extension("agent_sort_key", "Agents Sort Key", "Agents can be sorted.", "2024-05-01T10:00:00-00:00"),
+    Extension("availability_zone", "Availability Zone", "Zones in which DHCP is served.", "2015-01-01T10:00:00-00:00"),
+    Extension(
+        "availability_zone_filter",
+        "Availability Zone Filter Extension",
+        "Zones can be filtered by name, resource and state.",
+        "2018-06-22T10:00:00-00:00",
+    ),
+    Extension("binding", "Port Binding", "How and where ports are plugged in.", "2014-02-03T10:00:00-00:00"),
+    Extension(
+        "empty-string-filtering",
+        "Empty String Filtering Extension",
+        "A filter may ask for the empty string.",
+        "2018-06-11T10:00:00-00:00",
+    ),
+    Extension("extra_dhcp_opt", "Neutron Extra DHCP options", "DHCP options of one port.", "2013-03-17T12:00:00-00:00"),
+    Extension(
+        "filter-validation",
+        "Filter parameters validation",
+        "An unknown filter is an error.",
+        "2018-03-21T10:00:00-00:00",
+    ),
+    Extension(
+        "ip-substring-filtering",
+        "IP address substring filtering",
+        "Ports can be found by part of an address.",
+        "2017-11-28T09:00:00-00:00",
+    ),
+    Extension("net-mtu", "Network MTU", "Networks have an MTU.", "2015-03-25T10:00:00-00:00"),
+    Extension("net-mtu-writable", "Network MTU (writable)", "A network's MTU can be set.", "2017-07-12T00:00:00-00:00"),
+    Extension(
+        "network_availability_zone",
+        "Network Availability Zone",
+        "Networks name zones, and show those that serve them.",
+        "2015-01-01T10:00:00-00:00",
+    ),
+    Extension("pagination", "Pagination support", "Lists come in pages.", "2016-06-12T00:00:00-00:00"),
+    Extension("port-security", "Port Security", "Ports may be let use any address.", "2012-07-23T10:00:00-00:00"),
+    Extension("project-id", "project_id field enabled", "Owners are named project_id.", "2016-09-09T09:09:09-09:09"),
+    Extension("provider", "Provider Network", "Networks show what carries them.", "2012-09-07T10:00:00-00:00"),
+    Extension(
+        "quota-check-limit",
+        "Quota engine limit check",
+        "A limit may be checked against what is used.",
+        "2021-10-15T00:00:00-00:00",
+    ),
+    Extension(
+        "quota-check-limit-default",
+        "Quota engine limit check by default",
+        "A limit is checked against what is used unless the request forces it.",
+        "2021-12-02T00:00:00-00:00",
+    ),
+    Extension(
+        "quota_details", "Quota details management support", "Limits with what is used.", "2017-02-10T10:00:00-00:00"
+    ),
+    Extension("quotas", "Quota management support", "Limits of projects.", "2012-07-29T10:00:00-00:00"),
+    Extension(
+        "revision-if-match",
+        "If-Match constraints based on revision_number",
+        "A change may insist on a revision.",
+        "2016-12-11T00:00:00-00:00",
+    ),
+    Extension(
+        "sort-key-validation", "Sort keys validation", "An unknown sort key is an error.", "2021-04-12T00:00:00-00:00"
+    ),
+    Extension("sorting", "Sorting support", "Lists can be sorted.", "2016-06-12T00:00:00-00:00"),
+    Extension(
+        "standard-attr-description",
+        "standard-attr-description",
+        "Objects have a description.",
+        "2016-02-10T10:00:00-00:00",
+    ),
+    Extension(
+        "standard-attr-revisions",
+        "Resource revision numbers",
+        "Objects have a revision number.",
+        "2016-04-11T10:00:00-00:00",
+    ),
+    Extension(
+        "standard-attr-tag",
+        "Tag support for resources with standard attribute: network, subnet, port",
+        "Objects have tags.",
+        "2017-01-01T00:00:00-00:00",
+    ),
+    Extension(
+        "standard-attr-timestamp",
+        "Resource timestamps",
+        "Objects tell when they were made and changed.",
+        "2016-09-12T10:00:00-00:00",
+    ),
+    Extension(
+        "subnet-service-types", "Subnet service types", "Subnets kept for some devices.", "2016-03-15T18:00:00-00:00"
+    ),
+    Extension("tag-creation", "Tag creation extension", "Several tags can be added.", "2024-02-23T00:00:00-00:00"),
+    Extension(
+        "tag-ports-during-bulk-creation",
+        "Tag Ports During Bulk Creation",
+        "New ports can have tags.",
+        "2019-12-29T19:00:00-00:00",
+    ),
+)
+
+_BY_ALIAS = {extension.alias: extension for extension in EXTENSIONS}
+
+
+async def _list(call: Call) -> Response:
+    return reply({"extensions": EXTENSIONS})
+
+
+async def _show(call: Call) -> Response:
+    alias = call.part("alias")
+    if alias not in _BY_ALIAS:
+        raise NotFound(f"Extension with alias {alias} does not exist")
+    return reply({"extension": _BY_ALIAS[alias]})
+
+
+_ONE: dict[str, Any] = {
+    "type": "object",
+    "properties": dict.fromkeys(("alias", "name", "description", "updated"), schemas.TEXT)
+    | {"links": {"type": "array"}},
+}
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        method="GET",
+        path="/v2.0/extensions",
+        run=_list,
+        tag="extensions",
+        about="Lists the extensions that work here.",
+        answer={"type": "object", "properties": {"extensions": {"type": "array", "items": _ONE}}},
+    ),
+    Operation(
+        method="GET",
+        path="/v2.0/extensions/{alias}",
+        run=_show,
+        tag="extensions",
+        about="Shows one extension; 404 says that it does not work here.",
+        answer={"type": "object", "properties": {"extension": _ONE}},
+    ),
+)

@@ -1,0 +1,182 @@
+"""Who may do what: one table from rule names to small predicates.
+
+A rule is asked with the caller, the target and the snapshot, and says yes or no.  The target is a row, or a `Target`
+where the object is not there yet or is about to change.  A name that is not in the table is denied; declarations and
+table are compared at start-up, so that neither a verb nor a guarded attribute is without a rule, nor a rule without
+use (CVE 2026-49299: a rule whose name was mistyped let everybody in).
+
+The names and the meaning of rules are Neutron's.  What depends on values that an object has already (an address that
+stays is no change) is judged by the decision as well, which can only be stricter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from netglass.api.networking.declare import Resource
+from netglass.base.errors import Bug
+from netglass.control.faults import disallowed
+from netglass.control.owners import is_privileged
+from netglass.control.visibility import may_delete, may_update, owns, owns_network, visible
+from netglass.model.caller import Caller
+from netglass.model.snapshot import Snapshot
+
+Rule = Callable[[Caller, Any, Snapshot], bool]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request is about to make or change.
+
+    project_id  the owner, as it is or will be
+    network_id  the network it lies in; empty when in none
+    wanted      the values that the request gives, by Netglass's names
+    row         what is there now; None when the object is to be made
+    """
+
+    project_id: str
+    network_id: str = ""
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    row: Any = None
+
+
+def anybody(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
+    """Lets in everybody with a token."""
+    return True
+
+
+def admin(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
+    """Lets in administrators."""
+    return caller.is_admin
+
+
+def reader(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
+    """Lets in administrators and everybody of the owning project."""
+    return caller.is_admin or owns(caller, target)
+
+
+def member(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
+    """Lets in administrators and members of the owning project; not its readers."""
+    return caller.may_write and reader(caller, target, snapshot)
+
+
+def network_member(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
+    """Lets in administrators and members of the project that owns the target's network."""
+    return caller.may_write and owns_network(caller, target.network_id, snapshot)
+
+
+def updates(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets in whoever may write and whose the row is, as ``control.visibility`` says for its kind."""
+    return caller.may_write and may_update(caller, target.row, snapshot)
+
+
+def deletes(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets in whoever may write and may delete the row, as ``control.visibility`` says for its kind."""
+    return caller.may_write and may_delete(caller, target.row, snapshot)
+
+
+def chooses_addresses(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets choose an address on one's own network; on a shared one just the subnet."""
+    named = any("ip_address" in wanted for wanted in target.wanted.get("fixed_ips") or ())
+    return network_member(caller, target, snapshot) if named else caller.may_write
+
+
+def takes_device_owner(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets only the network's members make a port look like the cloud's own, or no longer so (CVE 2015-5240)."""
+    present = "" if target.row is None else target.row.device_owner
+    owners = (present, str(target.wanted.get("device_owner", "")))
+    if any(is_privileged(owner.strip().lower()) for owner in owners):
+        return network_member(caller, target, snapshot)
+    return caller.may_write
+
+
+POLICY: Mapping[str, Rule] = {
+    "get_network": visible,
+    "get_network:provider:network_type": admin,
+    "get_network:provider:physical_network": admin,
+    "get_network:provider:segmentation_id": admin,
+    "create_network": member,
+    "create_network:shared": admin,
+    "create_network:provider:network_type": admin,
+    "create_network:provider:physical_network": admin,
+    "create_network:provider:segmentation_id": admin,
+    "update_network": updates,
+    "update_network:provider:network_type": admin,
+    "update_network:provider:physical_network": admin,
+    "update_network:provider:segmentation_id": admin,
+    "update_network:shared": admin,
+    "delete_network": deletes,
+    "get_subnet": visible,
+    "create_subnet": network_member,
+    "create_subnet:service_types": admin,
+    "update_subnet": updates,
+    "update_subnet:service_types": admin,
+    "delete_subnet": deletes,
+    "get_port": visible,
+    "get_port:binding:host_id": admin,
+    "get_port:binding:profile": admin,
+    "get_port:binding:vif_details": admin,
+    "get_port:binding:vif_type": admin,
+    "create_port": member,
+    "create_port:binding:host_id": admin,
+    "create_port:binding:profile": admin,
+    "create_port:device_owner": takes_device_owner,
+    "create_port:fixed_ips": chooses_addresses,
+    "create_port:mac_address": network_member,
+    "create_port:port_security_enabled": network_member,
+    "update_port": updates,
+    "update_port:binding:host_id": admin,
+    "update_port:binding:profile": admin,
+    "update_port:device_owner": takes_device_owner,
+    "update_port:mac_address": admin,
+    "update_port:port_security_enabled": network_member,
+    "delete_port": deletes,
+    "get_agent": admin,
+    "update_agent": admin,
+    "delete_agent": admin,
+    "get_availability_zone": anybody,
+    "get_quota": reader,
+    "update_quota": admin,
+    "delete_quota": admin,
+}
+
+# A rule that hides an attribute is asked once for a whole list, so it must not look at the object.
+_OF_THE_CALLER_ALONE: frozenset[Rule] = frozenset({anybody, admin})
+
+_OF_NO_RESOURCE = frozenset({"get_quota", "update_quota", "delete_quota"})  # asked by api.networking.quotas
+
+
+def permits(rule: str, caller: Caller, target: Any, snapshot: Snapshot) -> bool:
+    """Says whether a rule lets the caller in; an unknown rule lets in nobody."""
+    predicate = POLICY.get(rule)
+    return predicate is not None and predicate(caller, target, snapshot)
+
+
+def require(rule: str, caller: Caller, target: Any, snapshot: Snapshot) -> None:
+    """Raises Forbidden, in Neutron's words, when a rule does not let the caller in."""
+    if not permits(rule, caller, target, snapshot):
+        raise disallowed(rule)
+
+
+def asked_rules(resources: Iterable[Resource]) -> frozenset[str]:
+    """Gives the names of all rules that the declarations ask for."""
+    asked = set(_OF_NO_RESOURCE)
+    for resource in resources:
+        asked.update(resource.rule(verb) for verb in resource.verbs)
+        asked.update(resource.rule(verb, a.name) for a in resource.attributes for verb in a.guards)
+    return frozenset(asked)
+
+
+def check_policy(resources: Iterable[Resource], policy: Mapping[str, Rule] = POLICY) -> None:
+    """Raises Bug, naming the rules, when table and declarations do not match; called at start-up."""
+    declared = tuple(resources)
+    asked = asked_rules(declared)
+    if missing := sorted(asked - policy.keys()):
+        raise Bug(f"policy has no rule for {', '.join(missing)}: add them to api.networking.policy.POLICY")
+    if unused := sorted(policy.keys() - asked):
+        raise Bug(f"nothing asks the policy rules {', '.join(unused)}: the names do not match a declaration")
+    hiding = {r.rule("get", a.name) for r in declared for a in r.attributes if "get" in a.guards}
+    if looking := sorted(name for name in hiding if policy[name] not in _OF_THE_CALLER_ALONE):
+        raise Bug(f"the rules {', '.join(looking)} hide an attribute, and may only look at the caller")

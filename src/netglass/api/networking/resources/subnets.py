@@ -1,0 +1,148 @@
+"""Subnets: blocks of addresses on a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netglass.api.networking import kinds, shapes
+from netglass.api.networking.declare import Attribute, Parent, Resource, View
+from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, TAGS, WRITES, by
+from netglass.api.networking.resources.networks import NETWORK
+from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
+from netglass.model.caller import Caller
+from netglass.model.resources import Subnet
+
+_IPV6_MODE = kinds.nullable(kinds.one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac"))
+
+
+def _rows(view: View, caller: Caller) -> Iterable[Subnet]:
+    """Gives the caller's own, and those of networks that they see."""
+    if caller.is_admin:
+        return view.snapshot.all(Subnet)
+    ids = set(view.snapshot.ids("subnets_by_project", caller.project_id))
+    for network in NETWORK.rows(view, caller):
+        ids.update(view.snapshot.ids("subnets_by_network", network.id))
+    found = (view.snapshot.get(Subnet, subnet_id) for subnet_id in ids)
+    return [subnet for subnet in found if subnet is not None]
+
+
+SUBNET = Resource(
+    name="subnet",
+    collection="subnets",
+    about="A block of addresses on a network.",
+    missing="SubnetNotFound",
+    parent=Parent("network_id", NETWORK),
+    find=lambda view, row_id: view.snapshot.get(Subnet, row_id),
+    rows=_rows,
+    indexes={
+        "network_id": by("subnets_by_network"),
+        "project_id": by("subnets_by_project"),
+        "tenant_id": by("subnets_by_project"),
+    },
+    create=decide_create_subnet,
+    update=decide_update_subnet,
+    delete=decide_delete_subnet,
+    attributes=(
+        ID,
+        NAME,
+        *OWNER,
+        Attribute(
+            name="network_id",
+            kind=kinds.UUID,
+            about="Network that it lies on.",
+            post=True,
+            required=True,
+            sort=True,
+        ),
+        Attribute(
+            name="ip_version",
+            kind=kinds.one_of(4, 6),
+            about="Address family.",
+            post=True,
+            required=True,
+            sort=True,
+        ),
+        Attribute(
+            name="cidr",
+            kind=kinds.CIDR,
+            about="The block, without host bits.",
+            post=True,
+            required=True,
+            sort=True,
+        ),
+        Attribute(
+            name="gateway_ip",
+            kind=kinds.nullable(kinds.ADDRESS),
+            about="Guests' default route: the block's first address when not given; null for none.",
+            post=True,
+            put=True,
+            sort=True,
+        ),
+        Attribute(
+            name="allocation_pools",
+            kind=shapes.POOLS,
+            about="Ranges out of which ports get addresses; by default all of the block but the gateway.",
+            post=True,
+            put=True,
+            filter=False,
+        ),
+        Attribute(
+            name="dns_nameservers",
+            kind=shapes.NAMESERVERS,
+            about="Resolvers that DHCP names, the first preferred.",
+            post=True,
+            put=True,
+            default=(),
+            filter=False,
+        ),
+        Attribute(
+            name="host_routes",
+            kind=shapes.ROUTES,
+            about="Routes that DHCP gives to guests.",
+            post=True,
+            put=True,
+            default=(),
+            filter=False,
+        ),
+        Attribute(
+            name="enable_dhcp",
+            kind=kinds.BOOLEAN,
+            about="Whether DHCP serves it.",
+            post=True,
+            put=True,
+            default=True,
+            sort=True,
+        ),
+        Attribute(
+            name="ipv6_ra_mode",
+            kind=_IPV6_MODE,
+            about="What router advertisements tell guests; null: nothing.",
+            post=True,
+        ),
+        Attribute(
+            name="ipv6_address_mode",
+            kind=_IPV6_MODE,
+            about="How guests get their IPv6 address.",
+            post=True,
+        ),
+        Attribute(
+            name="service_types",
+            kind=kinds.unique_texts(),
+            about="Device owners whose ports get addresses here; empty: all.",
+            post=True,
+            put=True,
+            default=(),
+            guards=WRITES,
+            filter=False,
+        ),
+        Attribute(
+            name="subnetpool_id",
+            kind=kinds.nullable(kinds.UUID),
+            about="Always null: there are no subnet pools.",
+            show=lambda subnet, view: None,
+        ),
+        DESCRIPTION,
+        *STAMPS,
+        TAGS,
+    ),
+)

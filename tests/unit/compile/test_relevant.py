@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from netglass.compile.relevant import interested_hosts, relevant_changes, relevant_rows
@@ -126,11 +128,11 @@ def test_cost_of_a_commit_does_not_grow_with_the_network() -> None:
     class Counting(Snapshot):
         looked_up = 0
 
-        def get(self, row_type, row_id):  # type: ignore[no-untyped-def]
+        def get(self, row_type: Any, row_id: str) -> Any:
             Counting.looked_up += 1
             return super().get(row_type, row_id)
 
-        def rows(self, group, key):  # type: ignore[no-untyped-def]
+        def rows(self, group: str, key: Any) -> list[Any]:
             found = super().rows(group, key)
             Counting.looked_up += len(found)
             return found

@@ -26,7 +26,7 @@ import secrets
 import tomllib
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -42,7 +42,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     listen: str = "127.0.0.1"
     port: int = 9696
     public_url: str = ""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     token_lifetime_s: int = 3600  # as Keystone's default is
     cloud: CloudSettings = CloudSettings()
 

@@ -23,6 +23,9 @@ KEEP_ALIVE_S = 600
 STOP_S = 10
 """How long requests in flight may take when the server is told to stop."""
 
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+
 _log = logging.getLogger("netglass.server")
 
 
@@ -34,14 +37,30 @@ def server(
 
     try:
         settings = read_config(config)
-        logging.basicConfig(
-            level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-        )
+        _log_to_stderr(settings.log_level)
+        _give_memory_back()
         services = open_services(settings)
     except Invalid as error:
         typer.echo(f"netglass server: {error.message}", err=True)
         raise typer.Exit(2) from None
     _serve(settings, services)
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for chatty in ("uvicorn", "alembic.runtime.plugins"):  # they tell of each of their parts that starts
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _give_memory_back() -> None:
+    # Hashing a password takes 19 MiB for some milliseconds.  glibc would raise its threshold and keep them from then
+    # on, once for each arena: with a fixed one, large blocks go back to the kernel when they are freed (mallopt(3)).
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # other C libraries have none, and need none
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        libc.mallopt(_M_ARENA_MAX, 2)
 
 
 def open_services(config: ServerConfig) -> Services:

@@ -1,0 +1,86 @@
+"""Remembers which objects failed, and when each is tried again; pure but for the clock it is given.
+
+The pause doubles with each failure from `FIRST_S` to `LONGEST_S`.  An object that was applied without an error and
+yet differs again, three times in a row, counts as failing too: somebody else wants it otherwise, or it cannot be as
+it is wanted, and trying without a pause would only burn the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from netglass.base.errors import ApplyError
+from netglass.desired.state import Thing
+
+FIRST_S = 0.1
+LONGEST_S = 15.0
+_FUTILE = 3
+
+Place = tuple[str, str]  # kind, key
+
+
+class _Trouble(msgspec.Struct):
+    wanted: Thing | None  # None: it must go
+    evidence: str
+    intent: tuple[str, ...]
+    pause_s: float
+    due: float
+
+
+class Retries:
+    """Failing objects by kind and key."""
+
+    def __init__(self) -> None:
+        self._failing: dict[Place, _Trouble] = {}
+        self._applied: dict[Place, tuple[Thing | None, int]] = {}
+
+    def due(self, kind: str, key: str, wanted: Thing | None, now: float) -> bool:
+        """Says whether an object may be tried now; what is wanted otherwise than when it failed may be at once."""
+        trouble = self._failing.get((kind, key))
+        return trouble is None or trouble.wanted != wanted or trouble.due <= now
+
+    def failed(self, error: ApplyError, wanted: Thing | None, intent: tuple[str, ...], now: float) -> bool:
+        """Notes a failure; gives whether it is news: another object, or another evidence."""
+        place = (error.kind, error.key)
+        before = self._failing.get(place)
+        pause_s = FIRST_S if before is None else min(before.pause_s * 2, LONGEST_S)
+        self._failing[place] = _Trouble(wanted, error.evidence, intent, pause_s, now + pause_s)
+        return before is None or before.evidence != error.evidence
+
+    def applied(self, kind: str, key: str, wanted: Thing | None, intent: tuple[str, ...], now: float) -> bool:
+        """Notes that an object was applied without an error; gives False when that has been futile for some time."""
+        before, count = self._applied.get((kind, key), (wanted, 0))
+        count = count + 1 if before == wanted else 1
+        self._applied[kind, key] = (wanted, count)
+        if count <= _FUTILE:
+            self._failing.pop((kind, key), None)
+            return True
+        evidence = f"was applied {count} times without an error, and differs again each time"
+        self.failed(ApplyError(kind, key, evidence), wanted, intent, now)
+        return False
+
+    def settled(self, kinds: Iterable[str], differing: Iterable[Place]) -> None:
+        """Forgets everything about objects of `kinds` that no longer differ."""
+        among, still = set(kinds), set(differing)
+        for kept in (self._failing, self._applied):
+            for place in [place for place in kept if place[0] in among and place not in still]:
+                del kept[place]
+
+    def hasten(self) -> None:
+        """Makes everything due: something changed that may have been the cause."""
+        for trouble in self._failing.values():
+            trouble.due = 0.0
+
+    def next_due(self) -> float | None:
+        """Gives when the next failing object may be tried; None when nothing fails."""
+        return min((trouble.due for trouble in self._failing.values()), default=None)
+
+    def due_kinds(self, now: float) -> set[str]:
+        """Gives the kinds of failing objects that may be tried now."""
+        return {kind for (kind, _), trouble in self._failing.items() if trouble.due <= now}
+
+    def failing(self) -> dict[Place, tuple[str, tuple[str, ...]]]:
+        """Gives evidence and intent of what fails, by kind and key."""
+        return {place: (trouble.evidence, trouble.intent) for place, trouble in self._failing.items()}

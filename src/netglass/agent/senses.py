@@ -1,0 +1,134 @@
+"""Everything the agent listens to on its machine, and which kinds of objects each piece of news concerns.
+
+Between events nothing is read but the time of change of one directory, once a second.
+
+| what is heard                     | from                                                        |
+|-----------------------------------|-------------------------------------------------------------|
+| links, addresses, routes          | netlink multicast, a socket in every namespace that is used |
+| bridges, switch_ports, port_tags  | the switch's database, monitored                            |
+| flows                             | ``ovs-ofctl monitor`` of each bridge                        |
+| daemons, guests                   | pidfds that their appliers hand out                         |
+| namespaces                        | the directory of their names                                |
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from collections.abc import Callable, Iterable
+
+from netglass.agent.appliers.protocol import Applier
+from netglass.host import namespaces
+from netglass.host.netlink import Events
+from netglass.host.openflow import FlowEvents
+from netglass.host.ovsdb import Database
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+"""Seconds between looks at what sends no news."""
+
+_SWITCH_KINDS = frozenset({"bridges", "switch_ports", "port_tags"})
+
+
+class Senses:
+    """What wakes the loop.
+
+    concerns  says whether a line of flow news is about a flow of ours
+    """
+
+    def __init__(self, database: Database, appliers: Iterable[Applier], concerns: Callable[[str], bool]) -> None:
+        self._database = database
+        self._appliers = tuple(appliers)
+        self._concerns = concerns
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._netlink: dict[str, Events] = {"": Events()}
+        self._flows: dict[str, FlowEvents] = {}
+        self._looked_at = 0
+        self._watched: dict[int, Applier] = {}
+
+    def ring(self) -> None:
+        """Wakes `wait`; may be called from any thread and from a signal's Python function."""
+        os.eventfd_write(self._bell, 1)
+
+    def close(self) -> None:
+        """Stops listening."""
+        for events in self._netlink.values():
+            events.close()
+        for flows in self._flows.values():
+            flows.close()
+        os.close(self._bell)
+
+    def listen(self, netns: Iterable[str], bridges: Iterable[str]) -> set[str]:
+        """Listens to these namespaces and bridges, and to what the appliers want watched, from now on.
+
+        Gives the kinds that may have changed before the listening began.
+        """
+        missed = self._listen_netlink({"", *netns}) | self._listen_flows(set(bridges))
+        self._watched = {fd: applier for applier in self._appliers for fd in applier.watch()}
+        return missed
+
+    def _listen_netlink(self, wanted: set[str]) -> set[str]:
+        for name in self._netlink.keys() - wanted:
+            self._netlink.pop(name).close()
+        missed: set[str] = set()
+        for name in wanted - self._netlink.keys():
+            try:
+                self._netlink[name] = Events(name)
+            except OSError as error:
+                log.info("namespace %s cannot be listened to: %s", name, error)
+                continue
+            missed |= {"links", "addresses", "routes"}
+        return missed
+
+    def _listen_flows(self, wanted: set[str]) -> set[str]:
+        for name in [name for name, events in self._flows.items() if events.ended or name not in wanted]:
+            self._flows.pop(name).close()
+        missed = wanted - self._flows.keys()
+        for name in missed:
+            self._flows[name] = FlowEvents(name)
+        return {"flows"} if missed else set()
+
+    def wait(self, timeout_s: float) -> set[str]:
+        """Waits for news, at most `timeout_s` seconds; gives the kinds that it concerns, empty when time ran out."""
+        poll = select.poll()
+        own = [self._bell, *(e.fileno() for e in self._netlink.values())]
+        own += [events.fileno() for events in self._flows.values() if not events.ended]
+        for fd in [*own, *self._watched]:
+            poll.register(fd, select.POLLIN)
+        fds, timer_s = self._database.wakes()
+        for fd, events in fds.items():
+            poll.register(fd, events)
+        if timer_s is not None:
+            timeout_s = min(timeout_s, timer_s)
+        return self._heard({fd for fd, _ in poll.poll(max(0.0, timeout_s) * 1000)})
+
+    def _heard(self, ready: set[int]) -> set[str]:
+        kinds: set[str] = set()
+        if self._bell in ready:
+            os.eventfd_read(self._bell)
+        for news in self._netlink.values():
+            if news.fileno() in ready:
+                kinds |= news.drain()
+        for flows in self._flows.values():
+            if not flows.ended and flows.fileno() in ready:
+                lines = flows.drain()
+                if flows.ended or any(self._concerns(line) for line in lines):
+                    kinds.add("flows")
+        for fd in ready & self._watched.keys():
+            # Readable until its applier has looked; once is enough to make it look.
+            kinds.update(self._watched.pop(fd).kinds)
+        if self._database.run():
+            kinds |= _SWITCH_KINDS
+        if self._names_changed():
+            kinds.add("namespaces")
+        return kinds
+
+    def _names_changed(self) -> bool:
+        try:
+            changed_at = namespaces.DIRECTORY.stat().st_mtime_ns
+        except FileNotFoundError:
+            changed_at = 0
+        changed, self._looked_at = changed_at != self._looked_at, changed_at
+        return changed

@@ -1,0 +1,176 @@
+"""The agent's conversation with the servers, in threads of its own, so that a slow server never holds up wiring.
+
+One thread registers the host and follows the feed into a `Replica`; the other sends reports and answers.  Both try
+again for ever, more slowly each time up to `_SLOWEST_S`, and take the next server when one fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from netglass.agent.config import Config
+from netglass.agent.replica import Replica
+from netglass.agent.server import Server, ServerError
+from netglass.model.protocol import Answer, Question, Registration, Report
+from netglass.model.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+_FASTEST_S = 0.1
+_SLOWEST_S = 5.0
+
+
+class News(msgspec.Struct, frozen=True):
+    """What came since it was last taken.
+
+    snapshot   intent as it is now; None when it is the one that was taken before, or none has been listed yet
+    revision   up to which the newest snapshot holds everything
+    """
+
+    snapshot: Snapshot | None
+    revision: int
+    questions: tuple[Question, ...]
+
+
+class Uplink:
+    """Registration, feed, reports and answers.
+
+    wake  called from the threads when there is news to take
+    """
+
+    def __init__(self, config: Config, registration: Registration, wake: Callable[[], None]) -> None:
+        self._config = config
+        self._registration = registration
+        self._wake = wake
+        self._replica = Replica()  # the feed thread's own
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._revision = 0
+        self._questions: list[Question] = []
+        self._to_send = threading.Condition()
+        self._report: Report | None = None
+        self._answers: deque[tuple[str, Answer]] = deque()
+        self._registered = threading.Event()
+
+    def start(self) -> None:
+        """Starts both threads; they end with the process."""
+        threading.Thread(target=self._follow, name="feed", daemon=True).start()
+        threading.Thread(target=self._send, name="reports", daemon=True).start()
+
+    @property
+    def waiting(self) -> bool:
+        """Says whether there is a snapshot or a question to take."""
+        with self._lock:
+            return self._snapshot is not None or bool(self._questions)
+
+    def take(self) -> News:
+        """Gives what came since the last call."""
+        with self._lock:
+            news = News(self._snapshot, self._revision, tuple(self._questions))
+            self._snapshot = None
+            self._questions = []
+        return news
+
+    def report(self, report: Report) -> None:
+        """Sends a report soon; one that is not sent yet is replaced by it."""
+        with self._to_send:
+            self._report = report
+            self._to_send.notify()
+
+    def answer(self, question_id: str, answer: Answer) -> None:
+        """Sends an answer soon; lost when no server can be reached, as nobody waits for it any more."""
+        with self._to_send:
+            self._answers.append((question_id, answer))
+            self._to_send.notify()
+
+    # --- the feed's thread
+
+    def _follow(self) -> None:
+        attempt = 0
+        while True:
+            server = self._server(attempt)
+            before = self._revision
+            try:
+                server.register(self._registration)
+                self._registered.set()
+                log.info("registered host %s with %s", self._config.host, server.url)
+                self._watch(server)
+            except ServerError as error:
+                attempt = 0 if self._revision > before else attempt + 1
+                log.warning("%s; trying again in %.1f s", error, _pause(attempt))
+            finally:
+                server.close()
+            _sleep(_pause(attempt))
+
+    def _watch(self, server: Server) -> None:
+        self._replica.reconnected()
+        since = None if self._replica.snapshot is None else self._replica.revision
+        for lines in server.feed(since):
+            changed = False
+            questions: list[Question] = []
+            for line in lines:
+                if isinstance(line, Question):
+                    questions.append(line)
+                else:
+                    changed |= self._replica.take(line)
+            with self._lock:
+                if changed:
+                    self._snapshot = self._replica.snapshot
+                self._revision = self._replica.revision
+                self._questions += questions
+            if changed or questions:
+                self._wake()
+
+    def _server(self, attempt: int) -> Server:
+        url = self._config.server[attempt % len(self._config.server)]
+        return Server(url, self._config.host, self._config.credential, self._config.ca_file)
+
+    # --- the reports' thread
+
+    def _send(self) -> None:
+        attempt = 0
+        server = self._server(attempt)
+        while True:
+            report, answers = self._next()
+            try:
+                for question_id, answer in answers:
+                    self._send_answer(server, question_id, answer)
+                if report is not None:
+                    server.report(report)
+                attempt = 0
+            except ServerError as error:
+                log.warning("%s; trying again in %.1f s", error, _pause(attempt + 1))
+                attempt += 1
+                server.close()
+                server = self._server(attempt)
+                with self._to_send:
+                    self._report = self._report or report
+                _sleep(_pause(attempt))
+
+    def _send_answer(self, server: Server, question_id: str, answer: Answer) -> None:
+        try:
+            server.answer(question_id, answer)
+        except ServerError as error:
+            log.info("answer to question %s was not taken: %s", question_id, error)
+
+    def _next(self) -> tuple[Report | None, list[tuple[str, Answer]]]:
+        self._registered.wait()
+        with self._to_send:
+            self._to_send.wait_for(lambda: self._report is not None or bool(self._answers))
+            report, answers = self._report, list(self._answers)
+            self._report = None
+            self._answers.clear()
+        return report, answers
+
+
+def _pause(attempt: int) -> float:
+    return float(min(_FASTEST_S * 2 ** min(attempt, 10), _SLOWEST_S))
+
+
+def _sleep(seconds: float) -> None:
+    threading.Event().wait(seconds)

@@ -146,7 +146,8 @@ def _held_answers(held: Iterable[FixedIp], wanted: Sequence[WantedIp]) -> dict[i
 def _fits(held: FixedIp, wish: WantedIp) -> bool:
     if "ip_address" in wish and _canonical(wish["ip_address"]) != held.ip_address:
         return False
-    return wish.get("subnet_id", held.subnet_id) == held.subnet_id
+    # A wish that names nothing is answered by nothing: `_resolve` refuses it.
+    return wish.get("subnet_id", held.subnet_id) == held.subnet_id and bool(wish)
 
 
 def _one_of_each_family(picks: Picks, claimant: Claimant, subnets: list[Subnet]) -> list[FixedIp]:

@@ -1,0 +1,104 @@
+"""A cloud for tests of decisions: rows, callers, and one decision after the other on top of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, TypeVar
+
+import pytest
+
+from netglass.base.errors import UserError
+from netglass.base.fresh import Fresh
+from netglass.control.decision import Decision
+from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
+from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
+from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
+from netglass.model.caller import Caller, CloudSettings
+from netglass.model.draft import Draft
+from netglass.model.resources import Host, HostSettings, LocalVlan, Network, Port, Row, Subnet
+from netglass.model.snapshot import Snapshot
+
+T = TypeVar("T")
+
+ALICE = Caller(user_id="u-alice", project_id="alice", roles=("member",))
+BOB = Caller(user_id="u-bob", project_id="bob", roles=("member",))
+ADMIN = Caller(user_id="u-admin", project_id="admin", roles=("admin",))
+
+MAPPED = HostSettings(bridge_mappings={"default": "br-eth2"})
+CONTROL = Host(id="control", roles=("network",), settings=MAPPED)
+COMPUTE1 = Host(id="compute1", roles=("hypervisor",), settings=MAPPED)
+COMPUTE2 = Host(id="compute2", roles=("hypervisor",), settings=MAPPED)
+
+
+class Cloud:
+    """Intent that grows by decisions; a decision that raises leaves it as it was."""
+
+    def __init__(self, *rows: Row, **settings: Any) -> None:
+        self.snapshot = Snapshot.of(rows)
+        self.settings = CloudSettings(**settings)
+        self._entropy = count()
+        self._clock = count()
+
+    def decide(self, decision: Callable[[Decision], T], caller: Caller = ALICE) -> T:
+        second = next(self._clock)
+        fresh = Fresh(f"2026-11-21T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z", self._bytes)
+        d = Decision(Draft(self.snapshot), caller, self.settings, fresh)
+        result = decision(d)
+        self.snapshot = d.snapshot
+        return result
+
+    def network(self, caller: Caller = ALICE, **wanted: Any) -> Network:
+        return self.decide(lambda d: decide_create_network(d, wanted), caller)
+
+    def subnet(self, network: Network, cidr: str = "10.0.0.0/24", caller: Caller = ALICE, **wanted: Any) -> Subnet:
+        values = {"network_id": network.id, "cidr": cidr, "ip_version": 6 if ":" in cidr else 4, **wanted}
+        return self.decide(lambda d: decide_create_subnet(d, values), caller)
+
+    def port(self, network: Network, caller: Caller = ALICE, **wanted: Any) -> Port:
+        return self.decide(lambda d: decide_create_port(d, {"network_id": network.id, **wanted}), caller)
+
+    def update(self, row: Any, caller: Caller = ALICE, **changes: Any) -> Any:
+        decisions: dict[type, Callable[..., Any]] = {
+            Network: decide_update_network,
+            Subnet: decide_update_subnet,
+            Port: decide_update_port,
+        }
+        return self.decide(lambda d: decisions[type(row)](d, self.now(row), changes), caller)
+
+    def delete(self, row: Any, caller: Caller = ALICE) -> None:
+        decisions: dict[type, Callable[..., None]] = {
+            Network: decide_delete_network,
+            Subnet: decide_delete_subnet,
+            Port: decide_delete_port,
+        }
+        self.decide(lambda d: decisions[type(row)](d, self.now(row)), caller)
+
+    def now(self, row: T) -> T:
+        found = self.snapshot.get(type(row), row.id)  # type: ignore[type-var,attr-defined]
+        assert found is not None
+        return found  # type: ignore[return-value]
+
+    def dhcp_ports(self, network: Network) -> list[Port]:
+        return self.snapshot.rows("dhcp_ports_by_network", network.id)
+
+    def tags(self) -> dict[tuple[str, str], int]:
+        return {(v.host, v.network_id): v.vlan for v in self.snapshot.all(LocalVlan)}
+
+    def _bytes(self, size: int) -> bytes:
+        return hashlib.sha256(str(next(self._entropy)).encode()).digest()[:size]
+
+
+@contextmanager
+def refused(fault: str, status: int, words: str = "") -> Iterator[None]:
+    """Demands that the decision inside is refused with this fault and status, saying these words."""
+    with pytest.raises(UserError) as caught:
+        yield
+    assert (caught.value.fault, caught.value.status) == (fault, status), caught.value.message
+    assert words in caught.value.message
+
+
+def addresses(port: Port) -> list[str]:
+    return [f.ip_address for f in port.fixed_ips]

@@ -37,7 +37,13 @@ OWNERS = ("switching", "plugging", "dhcp", "guests")
 """Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
 
 DEAD_VLAN = 4095
-"""Local VLAN tag of a port that is not wired yet; frames with it are dropped by the first flow of br-int."""
+"""Local VLAN tag of a port that is not wired yet, or must not be (its row or its network's is down).
+
+The tag alone does not isolate: two access ports on it reach each other, since the switch tags their frames only after
+the flows have looked at them (seen on Open vSwitch 3.1: ping passes).  So a port on the dead VLAN is put into
+``vlan_mode=trunk, trunks=4095`` beside its tag, as Neutron's agent does: untagged frames are then dropped on entry,
+and tagged ones by the first flow of br-int.  Both columns are cleared when it gets a live tag.
+"""
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ def parse_flow(line: str) -> Entry:
     if not found:
         raise ValueError(f"no flow in {line!r}")
     # With nothing to match and the default priority, the last field ends in a comma.
-    *fields, last = front[:-1].split(", ") + [""] if front.endswith(",") else front.split(", ")
+    *fields, last = [*front[:-1].split(", "), ""] if front.endswith(",") else front.split(", ")
     table, priority, cookie = 0, DEFAULT_PRIORITY, 0
     extra = []
     for field in fields:

@@ -66,7 +66,7 @@ def test_a_dumped_line_is_read_as_the_flow_that_it_is(line: str, entry: Entry) -
     ],
 )
 def test_actions_that_mean_something_else_never_look_like_ours(match: str, printed: str) -> None:
-    assert parse_flow(f"cookie=0x0, priority=1,{match} actions={printed}").actions == printed
+    assert parse_flow(f" cookie=0x0, priority=1{',' if match else ''}{match} actions={printed}").actions == printed
 
 
 def test_what_is_no_flow_is_passed_over_in_a_dump() -> None:

@@ -20,6 +20,7 @@ from typing import IO, Protocol
 import msgspec
 
 from netglass.demo.claims import Shown
+from netglass.lab.topology import LabError
 
 PATIENCE = 20.0
 """Seconds to wait for something that takes well under two."""
@@ -106,8 +107,13 @@ class LabStage:
         return _run(host, argv, [*self._ways.host(host), *argv])
 
     def inside(self, guest: str, *argv: str) -> Shown:
-        """Runs a command inside a guest of the project user."""
-        return _run(f"guest {guest}", argv, [*self._ways.guest(guest), *argv])
+        """Runs a command inside a guest of the project user; a guest that does not run answers with status 1."""
+        place = f"guest {guest}"
+        try:
+            words = self._ways.guest(guest)
+        except LabError as error:
+            return Shown(place=place, command=shlex.join(argv), output=str(error), status=1)
+        return _run(place, argv, [*words, *argv])
 
     def until(self, look: Callable[[], Shown], good: Callable[[Shown], bool]) -> Shown:
         """Looks again and again until it is good, or for `PATIENCE`; gives the last look."""

@@ -146,6 +146,8 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     firewall_driver: str = "iptables_hybrid"  # or openvswitch: whether guests sit behind a qbr
     state_root: str = "/var/lib/neutron"  # dhcp/, metadata_proxy
     instances_root: str = "/var/lib/nova/instances"
+    dns_domain: str = "openstacklocal"  # of the names that this host's DHCP servers give to guests
+    dhcp_lease_s: int = 86400  # seconds, at least 120 (dnsmasq's own least)
 
 
 class Host(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -26,6 +26,9 @@ from netglass.store.store import Commit, Store
 BACKLOG_BYTES = 8 * 1024 * 1024
 """How much may wait for one agent before it is cut off."""
 
+RESUME_MOST = 10_000
+"""How many commits a watcher may have missed and still resume; reading more of them costs more than listing anew."""
+
 _CHUNK_ROWS = 500
 
 
@@ -174,8 +177,8 @@ class Feed:
         """Gives the rows that the agent has, and whether it must forget all of them first."""
         if since is None:
             return {}, False
-        if since > self.snapshot.revision:
-            return {}, True  # of another database, or of a server that is ahead of us
+        if not 0 <= self.snapshot.revision - since <= RESUME_MOST:
+            return {}, True  # too long ago; or of another database, or of a server that is ahead of us
         try:
             old = await asyncio.to_thread(self._store.snapshot_at, since)
         except Gone:

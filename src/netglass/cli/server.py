@@ -94,6 +94,7 @@ def _serve(config: ServerConfig, services: Services) -> None:
     import uvicorn
 
     from netglass.api.app import create_app
+    from netglass.api.heads import BoundedHeads
 
     app = create_app(services)
 
@@ -121,7 +122,7 @@ def _serve(config: ServerConfig, services: Services) -> None:
                 host=config.listen,
                 port=config.port,
                 loop="uvloop",
-                http="httptools",
+                http=BoundedHeads,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -186,14 +186,17 @@ def recorded(directory: Path) -> State | None:
         return None
 
 
-def alive(child: Child) -> bool:
-    """Says whether the very process still runs."""
-    return _start_time(child.pid) == child.started
+_PROC = Path("/proc")
 
 
-def _start_time(pid: int) -> int | None:
+def alive(child: Child, proc: Path = _PROC) -> bool:
+    """Says whether the very process still runs; `proc` is the /proc of the PID namespace that counts so."""
+    return _start_time(child.pid, proc) == child.started
+
+
+def _start_time(pid: int, proc: Path = _PROC) -> int | None:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = (proc / str(pid) / "stat").read_text()
     except OSError:
         return None
     # The name, field 2, is in parentheses and may hold spaces and parentheses itself.

@@ -1,0 +1,272 @@
+"""``netglass lab``: several real hosts on this one machine, and ways into them.
+
+Exit status: 0 good, 1 a failure or something down, 2 wrong usage; `exec`, `shell` and `guest` pass on the command's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import msgspec
+import typer
+
+from netglass.lab import build, entry, places, topology
+from netglass.lab.places import LabPlace, LabRecord
+from netglass.lab.programs import api_url
+from netglass.lab.ready import Api, wait_ready
+from netglass.lab.topology import LabError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Several real hosts on this machine: own namespaces, own switch, own daemons, the same agent and API.",
+)
+
+_LAB = typer.Option("", "--lab", help="Which lab, where several are up.", show_default=False)
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+_PASSING_ON = {"ignore_unknown_options": True}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except LabError as error:
+        typer.echo(f"netglass lab: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+class _Progress:
+    """Says on standard error what is being done, with times; on a terminal the line at hand is alive."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False)
+        self._began = time.monotonic()
+        self._at = self._began
+        self._step = ""
+        self._status = self._console.status(title)
+
+    def __enter__(self) -> _Progress:
+        self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+        self._status.stop()
+
+    @property
+    def seconds(self) -> float:
+        """Gives the seconds since the beginning."""
+        return time.monotonic() - self._began
+
+    def tell(self, step: str) -> None:
+        """Begins a step; the one before it is done."""
+        self._finish()
+        self._step, self._at = step, time.monotonic()
+        self._status.update(step)
+
+    def _finish(self) -> None:
+        if self._step and sys.exc_info()[0] is None:
+            self._console.print(f"[green]✓[/] {self._step} [dim]{time.monotonic() - self._at:.2f} s[/]")
+        self._step = ""
+
+
+@app.command()
+def up(
+    what: str = typer.Argument(topology.DEFAULT, help="A lab that comes with Netglass, or a lab file (YAML)."),
+    lab: str = typer.Option("", "--lab", help="Another name for it.", show_default=False),
+    as_json: bool = _JSON,
+) -> None:
+    """Bring a lab up; where it is up already, wait until it is ready."""
+    with _told():
+        wanted = topology.find_topology(what)
+        if lab:
+            wanted = topology.renamed(wanted, lab)
+        with _Progress(f"lab {wanted.name}") as progress:
+            record = build.bring_up(wanted, progress.tell)
+            wait_ready(LabPlace(wanted.name), record, progress.tell)
+            seconds = progress.seconds
+    if as_json:
+        _print_json({"lab": wanted.name, "api": api_url(record.uplink), "seconds": round(seconds, 2)})
+        return
+    _say_where_to_go(record, seconds)
+
+
+def _say_where_to_go(record: LabRecord, seconds: float) -> None:
+    name = record.topology.name
+    flag = f" --lab {name}" if len(places.names()) > 1 else ""
+    first = next(iter(record.topology.hosts))
+    typer.echo(f"Lab {name} is up after {seconds:.1f} s; its API is {api_url(record.uplink)}")
+    typer.echo(f'  eval "$(netglass lab env{flag})"       to use it with openstack, as admin (--user demo: as a user)')
+    typer.echo(f"  netglass lab shell {first}{flag}      to look around on a host")
+    typer.echo(f"  netglass lab down{flag}               to take it down without a trace")
+
+
+@app.command()
+def down(lab: str = _LAB) -> None:
+    """Take a lab down; nothing of it is left."""
+    with _told():
+        if not lab and not places.names():
+            typer.echo("No lab is up.", err=True)
+            return
+        place = places.choose(lab)
+        with _Progress(f"lab {place.name}") as progress:
+            build.take_down(place, progress.tell)
+
+
+@app.command("list")
+def list_labs(as_json: bool = _JSON) -> None:
+    """List the labs there are, and those that come with Netglass."""
+    rows = []
+    for name in sorted({*places.names(), *topology.builtin_names()}):
+        record = LabPlace(name).read()
+        state = "down" if name not in places.names() else "broken"
+        if record is not None and build.is_whole(LabPlace(name), record):
+            state = "up"
+        hosts = list(record.topology.hosts) if record is not None else []
+        rows.append({"lab": name, "state": state, "hosts": hosts, "api": api_url(record.uplink) if record else ""})
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(("lab", "state", "hosts", "api"), [{**row, "hosts": ", ".join(row["hosts"])} for row in rows])
+
+
+@app.command()
+def status(lab: str = _LAB, as_json: bool = _JSON) -> None:
+    """Show how a lab's hosts, agents and guests are doing; status 1 when something is not as it should be."""
+    with _told():
+        place = places.choose(lab)
+        record = _record(place)
+        rows = _host_rows(place, record)
+    if as_json:
+        guests = [msgspec.to_builtins(guest) for guest in entry.list_guests(place)]
+        _print_json({"lab": place.name, "api": api_url(record.uplink), "hosts": rows, "guests": guests})
+    else:
+        typer.echo(f"Lab {place.name}, API {api_url(record.uplink)}")
+        shown = ("host", "state", "pid", "roles", "address", "agent", "guests")
+        _print_table(shown, [{**row, "guests": ", ".join(row["guests"])} for row in rows])
+    if any(row["state"] != "up" or row["agent"] not in ("realised", "") for row in rows):
+        raise typer.Exit(1)
+
+
+def _host_rows(place: LabPlace, record: LabRecord) -> list[dict[str, Any]]:
+    from netglass.lab.programs import read_secret
+
+    try:
+        heard = {h["name"]: h for h in Api(record, read_secret(place, record.topology, "admin.password")).hosts()}
+    except (OSError, LabError):
+        heard = {}
+    children = place.children()
+    guests = entry.list_guests(place)
+    rows = []
+    for name, host in record.topology.hosts.items():
+        child = children.get(place.host(name).root)
+        rows.append(
+            {
+                "host": name,
+                "state": "up" if child else "down",
+                "pid": child.pid if child else None,
+                "roles": ", ".join((*(["server"] if host.server else []), *host.roles)),
+                "address": record.topology.management_address(name),
+                "agent": _agent_state(heard.get(name)) if host.roles else "",
+                "guests": [guest.name for guest in guests if guest.host == name],
+            }
+        )
+    return rows
+
+
+def _agent_state(heard: dict[str, Any] | None) -> str:
+    if heard is None:
+        return "unknown"
+    if not heard["alive"]:
+        return "silent"
+    if heard["failing_count"]:
+        return f"failing {heard['failing_count']}"
+    return "realised" if (heard["realised_revision"] or 0) >= heard["relevant_revision"] else "behind"
+
+
+@app.command("exec", context_settings=_PASSING_ON)
+def execute(
+    host: str = typer.Argument(..., help="A host of the lab."),
+    command: list[str] = typer.Argument(..., help="What to run there, after --."),
+    lab: str = _LAB,
+) -> None:
+    """Run a command on a host."""
+    with _told():
+        _become([*entry.host_words(places.choose(lab), host), *command])
+
+
+@app.command()
+def shell(host: str = typer.Argument(..., help="A host of the lab."), lab: str = _LAB) -> None:
+    """Open a shell on a host."""
+    with _told():
+        _become([*entry.host_words(places.choose(lab), host, prompt=True), "bash", "--norc", "-i"])
+
+
+@app.command(context_settings=_PASSING_ON)
+def guest(
+    guest: str = typer.Argument(..., help="A light guest: its server's name or id."),
+    command: list[str] = typer.Argument(None, help="What to run in it, after --; a shell when nothing is given."),
+    lab: str = _LAB,
+) -> None:
+    """Run a command inside a light guest."""
+    with _told():
+        _become([*entry.guest_words(places.choose(lab), guest), *(command or ["sh"])])
+
+
+@app.command()
+def env(
+    user: str = typer.Option("admin", "--user", help="Whose credentials: admin or demo."),
+    lab: str = _LAB,
+    as_json: bool = _JSON,
+) -> None:
+    """Print what an OpenStack client needs; for: eval "$(netglass lab env)"."""
+    with _told():
+        place = places.choose(lab)
+        found = entry.client_environment(place, _record(place), user)
+    if as_json:
+        _print_json(found)
+    else:
+        typer.echo("\n".join(f"export {name}={shlex.quote(value)}" for name, value in found.items()))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of lab files."""
+    _print_json(topology.schema())
+
+
+def _record(place: LabPlace) -> LabRecord:
+    record = place.read()
+    if record is None:
+        raise LabError(f"Lab {place.name!r} was never whole; bring it up again, or take it down.")
+    return record
+
+
+def _become(words: list[str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execvp(words[0], words)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))
+
+
+def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.capitalize(), no_wrap=True)
+    for row in rows:
+        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+    Console().print(table)

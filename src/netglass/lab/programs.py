@@ -1,0 +1,194 @@
+"""What runs on a lab host, and its configuration: as on a real host, but for who starts it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from functools import cache
+from ipaddress import IPv4Network
+from typing import Any
+
+from netglass.host.run import run
+from netglass.lab.hosts import ENVIRONMENT, PROGRAMS, HostPlan, Service
+from netglass.lab.places import LabPlace
+from netglass.lab.topology import HostSpec, LabError, Topology
+from netglass.model.protocol import host_credential
+
+PORT = 9696
+USERS = ("admin", "demo")
+
+_OVS_RUN = "/run/openvswitch"
+_OVS_LOG = "/var/log/openvswitch"
+_OVS_DATABASE = "/etc/openvswitch/conf.db"
+_OVS_SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+_SECRETS = "netglass/secrets"  # below /var/lib
+_NETGLASS_LOG = "/var/log/netglass"
+
+
+def api_url(subnet: str) -> str:
+    """Gives the base of the API's URLs, as the machine reaches it over the lab's uplink."""
+    return f"http://{list(IPv4Network(subnet).hosts())[1]}:{PORT}"
+
+
+def read_secret(place: LabPlace, topology: Topology, name: str) -> str:
+    """Gives one of the server's secrets, such as admin.password or agent.secret; empty when it was not made yet."""
+    path = place.host(topology.server_host).lib / _SECRETS / name
+    return path.read_text().strip() if path.exists() else ""
+
+
+def plan_hosts(topology: Topology, place: LabPlace, subnet: str) -> list[HostPlan]:
+    """Gives what every host is made with; secrets that exist are kept."""
+    agent_secret = read_secret(place, topology, "agent.secret") or secrets.token_hex(32)
+    return [_plan_host(topology, name, agent_secret, subnet) for name in topology.hosts]
+
+
+def _plan_host(topology: Topology, name: str, agent_secret: str, subnet: str) -> HostPlan:
+    host = topology.hosts[name]
+    services: list[Service] = []
+    etc = {"hosts": (_hosts_file(topology), 0o644)}
+    lib: dict[str, tuple[str, int]] = {}
+    if host.server:
+        services.append(_netglass("server"))
+        etc["netglass/server.toml"] = (_toml(_server_settings(topology, subnet)), 0o644)
+        lib = {f"{_SECRETS}/{user}.password": (secrets.token_urlsafe(18) + "\n", 0o600) for user in USERS}
+        lib[f"{_SECRETS}/agent.secret"] = (agent_secret + "\n", 0o600)
+    services += _switch(name)
+    if host.roles:
+        services.append(_netglass("agent"))
+        etc["netglass/agent.toml"] = (_toml(_agent_settings(topology, name)), 0o644)
+        etc["netglass/agent.credential"] = (host_credential(agent_secret, name) + "\n", 0o600)
+    return HostPlan(name, tuple(services), etc, lib)
+
+
+def _netglass(verb: str) -> Service:
+    return Service(
+        name=f"netglass-{verb}",
+        kind="simple",
+        argv=(str(PROGRAMS / "netglass"), verb, "--config", f"/etc/netglass/{verb}.toml"),
+        log=f"{_NETGLASS_LOG}/{verb}.log",
+        # Nothing of the switch is waited for: importing takes longer than the switch needs to be ready.
+        environment=ENVIRONMENT | {"PYTHONUNBUFFERED": "1"},
+    )
+
+
+def _switch(host: str) -> list[Service]:
+    log = f"{_OVS_LOG}/ovs-ctl.log"
+    common = ("-vconsole:off", "-vsyslog:off", "--no-chdir", "--detach")
+    # What ovs-ctl(8) would write; ovs-vsctl show prints the version.
+    names = (f"external-ids:hostname={host}", f"external-ids:system-id={host}", f"ovs-version={_ovs_version()}")
+    return [
+        Service(
+            name="ovsdb-create",
+            kind="once",
+            argv=("ovsdb-tool", "create", _OVS_DATABASE, _OVS_SCHEMA),
+            unless=_OVS_DATABASE,
+            log=log,
+        ),
+        Service(
+            name="ovsdb-server",
+            kind="forking",
+            argv=(
+                "ovsdb-server",
+                _OVS_DATABASE,
+                f"--remote=punix:{_OVS_RUN}/db.sock",
+                "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+                f"--pidfile={_OVS_RUN}/ovsdb-server.pid",
+                f"--log-file={_OVS_LOG}/ovsdb-server.log",
+                *common,
+            ),
+            after=("ovsdb-create",),
+            pid_file=f"{_OVS_RUN}/ovsdb-server.pid",
+            log=log,
+        ),
+        Service(
+            name="ovs-names",
+            kind="once",
+            argv=("ovs-vsctl", "--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".", *names),
+            after=("ovsdb-server",),
+            log=log,
+        ),
+        Service(
+            name="ovs-vswitchd",
+            kind="forking",
+            argv=(
+                "ovs-vswitchd",
+                f"unix:{_OVS_RUN}/db.sock",
+                f"--pidfile={_OVS_RUN}/ovs-vswitchd.pid",
+                f"--log-file={_OVS_LOG}/ovs-vswitchd.log",
+                *common,
+            ),
+            after=("ovs-names",),
+            pid_file=f"{_OVS_RUN}/ovs-vswitchd.pid",
+            log=log,
+        ),
+    ]
+
+
+@cache
+def _ovs_version() -> str:
+    """Gives the version of the machine's Open vSwitch: the last word of the first line that it says of itself."""
+    said = run(("ovs-vswitchd", "--version"))
+    if not said.ok:
+        raise LabError(f"Open vSwitch is missing or does not run: {said.evidence}")
+    return said.stdout.splitlines()[0].split()[-1]
+
+
+def _hosts_file(topology: Topology) -> str:
+    lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    lines += [f"{topology.management_address(host)} {host}" for host in topology.hosts]
+    return "\n".join(lines) + "\n"
+
+
+def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
+    cloud: dict[str, Any] = {}
+    if topology.cloud.vlan_ranges:
+        cloud["vlan_ranges"] = [[name, *ends] for name, ends in topology.cloud.vlan_ranges.items()]
+    return {
+        "listen": "0.0.0.0",  # in the host's own namespace: management network and uplink
+        "port": PORT,
+        "public_url": api_url(subnet),
+        "database": "sqlite:////var/lib/netglass/netglass.db",
+        "secrets": f"/var/lib/{_SECRETS}",
+        "cloud": cloud,
+    }
+
+
+def _agent_settings(topology: Topology, name: str) -> dict[str, Any]:
+    host: HostSpec = topology.hosts[name]
+    settings: dict[str, Any] = {
+        "bridge_mappings": host.bridge_mappings,
+        "bridge_nics": host.bridges,
+        "provider_link": host.provider_link,
+        "firewall_driver": host.firewall_driver,
+    }
+    if host.datapath_type:
+        settings["datapath_type"] = host.datapath_type
+    return {
+        "host": name,
+        "roles": sorted(host.roles),
+        "server": f"http://{topology.management_address(topology.server_host)}:{PORT}",
+        "credential_file": "/etc/netglass/agent.credential",
+        "availability_zone": host.availability_zone,
+        "address": topology.management_address(name),
+        "settings": settings,
+    }
+
+
+def _toml(settings: Mapping[str, Any]) -> str:
+    """Renders plain settings and one level of tables; JSON's strings, numbers and lists are TOML's too."""
+    plain = [f"{key} = {_value(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
+    tables = [(key, value) for key, value in settings.items() if isinstance(value, Mapping) and value]
+    for key, table in tables:
+        plain += ["", f"[{key}]", *_lines(table)]
+    return "\n".join(plain) + "\n"
+
+
+def _lines(table: Mapping[str, Any]) -> Iterable[str]:
+    return (f"{key} = {_value(value)}" for key, value in table.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_value(inner)}" for key, inner in value.items()) + " }"
+    return json.dumps(value)

@@ -1,0 +1,246 @@
+"""A lab as its file describes it: segments, hosts and what the cloud on them is set to.
+
+Pure but for reading the file.  Every error says where in the file it is and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from netglass.base.errors import NetglassError
+
+BUILTIN = Path(__file__).parent / "builtin"
+DEFAULT = "vlan"
+
+# With "ngl-" before it, a lab's name must fit a device's name (IFNAMSIZ).
+_LAB_NAME = re.compile(r"[a-z][a-z0-9-]{0,10}")
+_HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_NIC_NAME = re.compile(r"[a-z][a-z0-9.-]{0,14}")
+_ROLES = ("hypervisor", "network")
+_FIRST_ADDRESS = 11
+UPLINK_NIC = "eth0"
+
+
+class LabError(NetglassError):
+    """The lab cannot do what it was asked to; the message says why and what to do."""
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A network between hosts: a switch in the lab's fabric.
+
+    cidr   IPv4 block of which each host on it gets an address; empty for none
+    trunk  it carries VLANs, and so the same MAC address may be in several of them: the switch does not learn
+    mtu    bytes
+    """
+
+    cidr: str = ""
+    trunk: bool = False
+    mtu: int = 1500
+
+
+class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One host.
+
+    server           the API runs here (one host of a lab)
+    roles            of its agent: hypervisor, network; empty for a host without an agent
+    nics             NIC -> segment
+    addresses        segment -> address, in place of the one that it would get by its place in the file
+    bridges          provider bridge -> NIC on it
+    bridge_mappings  physical network -> provider bridge
+    provider_link    between br-int and provider bridges: veth or patch
+    firewall_driver  iptables_hybrid (a qbr before each guest) or openvswitch
+    datapath_type    system, netdev, or empty for what the machine can do
+    """
+
+    server: bool = False
+    roles: tuple[str, ...] = ()
+    availability_zone: str = "nova"
+    nics: dict[str, str] = {}
+    addresses: dict[str, str] = {}
+    bridges: dict[str, str] = {}
+    bridge_mappings: dict[str, str] = {}
+    provider_link: str = "veth"
+    firewall_driver: str = "iptables_hybrid"
+    datapath_type: str = ""
+
+
+class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the API is set to.
+
+    vlan_ranges  physical network -> first and last segment that projects get
+    """
+
+    vlan_ranges: dict[str, tuple[int, int]] = {}
+
+
+class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A whole lab.
+
+    management  the segment over which hosts speak with the API
+    """
+
+    name: str
+    segments: dict[str, Segment]
+    management: str
+    hosts: dict[str, HostSpec]
+    cloud: CloudSpec = CloudSpec()
+
+    @property
+    def server_host(self) -> str:
+        """Gives the host that runs the API."""
+        return next(name for name, host in self.hosts.items() if host.server)
+
+    def address(self, host: str, segment: str) -> IPv4Interface | None:
+        """Gives a host's address on a segment, with its prefix length; None where the segment has none."""
+        block = self.segments[segment].cidr
+        if not block:
+            return None
+        network = IPv4Network(block)
+        chosen = self.hosts[host].addresses.get(segment)
+        address = chosen or network.network_address + _FIRST_ADDRESS + list(self.hosts).index(host)
+        return IPv4Interface(f"{address}/{network.prefixlen}")
+
+    def management_address(self, host: str) -> str:
+        """Gives the address under which other hosts reach a host."""
+        address = self.address(host, self.management)
+        assert address is not None  # _check says so
+        return str(address.ip)
+
+
+def schema() -> dict[str, Any]:
+    """Gives the JSON Schema of lab files."""
+    return msgspec.json.schema(Topology)
+
+
+def builtin_names() -> list[str]:
+    """Gives the labs that come with Netglass."""
+    return sorted(path.stem for path in BUILTIN.glob("*.yaml"))
+
+
+def find_topology(wanted: str) -> Topology:
+    """Reads the lab that `wanted` names: a file, or one that comes with Netglass.
+
+    Raises LabError.
+    """
+    path = BUILTIN / f"{wanted}.yaml" if wanted in builtin_names() else Path(wanted)
+    try:
+        text = path.read_text()
+    except OSError as error:
+        known = ", ".join(builtin_names())
+        message = f"{wanted!r} is neither a lab that comes with Netglass ({known}) nor a file: {error.strerror}."
+        raise LabError(message) from error
+    return parse_topology(text, str(path))
+
+
+def parse_topology(text: str, source: str) -> Topology:
+    """Reads a lab out of YAML; `source` is named in errors.  Raises LabError."""
+    try:
+        topology = msgspec.convert(yaml.safe_load(text), Topology)
+    except yaml.YAMLError as error:
+        raise LabError(f"{source}: no YAML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise LabError(f"{source}: {error}.") from error
+    faults = _faults(topology)
+    if faults:
+        raise LabError("\n".join(f"{source}: {fault}" for fault in faults))
+    return topology
+
+
+def _faults(topology: Topology) -> list[str]:
+    found: list[str] = []
+    if not _LAB_NAME.fullmatch(topology.name):
+        found.append(f"name: {topology.name!r} is no lab name; a letter, then letters, digits and '-', 11 at most.")
+    for name, segment in topology.segments.items():
+        found += _segment_faults(name, segment)
+    if topology.management not in topology.segments:
+        found.append(f"management: there is no segment {topology.management!r}.")
+    elif not topology.segments[topology.management].cidr:
+        found.append(f"management: segment {topology.management!r} needs a cidr; hosts speak over it.")
+    servers = [name for name, host in topology.hosts.items() if host.server]
+    if len(servers) != 1:
+        found.append(f"hosts: one host must have 'server: true'; {len(servers)} have.")
+    for name, host in topology.hosts.items():
+        found += [f"hosts.{name}: {fault}" for fault in _host_faults(name, host, topology)]
+    for physical, (first, last) in topology.cloud.vlan_ranges.items():
+        if not 1 <= first <= last <= 4094:
+            found.append(f"cloud.vlan_ranges.{physical}: {first} to {last} is no range within 1 to 4094.")
+    return found or _address_faults(topology)
+
+
+def _segment_faults(name: str, segment: Segment) -> list[str]:
+    found = []
+    if not _NIC_NAME.fullmatch(name) or len(name) > 12:
+        found.append(f"segments.{name}: a segment's name is 12 lower-case letters, digits and '-' at most.")
+    if segment.cidr:
+        try:
+            if IPv4Network(segment.cidr).prefixlen > 24:
+                found.append(f"segments.{name}.cidr: {segment.cidr} is too small; a /24 or larger is wanted.")
+        except ValueError as error:
+            found.append(f"segments.{name}.cidr: {error}.")
+    if not 576 <= segment.mtu <= 65535:
+        found.append(f"segments.{name}.mtu: {segment.mtu} is not within 576 to 65535 bytes.")
+    return found
+
+
+def _host_faults(name: str, host: HostSpec, topology: Topology) -> list[str]:
+    found = []
+    if not _HOST_NAME.fullmatch(name):
+        found.append("a host's name is lower-case letters, digits and '-', beginning with a letter.")
+    found += [f"roles: {role!r} is none of {', '.join(_ROLES)}." for role in host.roles if role not in _ROLES]
+    for nic, segment in host.nics.items():
+        if segment not in topology.segments:
+            found.append(f"nics.{nic}: there is no segment {segment!r}.")
+        if not _NIC_NAME.fullmatch(nic) or nic in ("lo", UPLINK_NIC):
+            found.append(f"nics.{nic}: no NIC can be called so ({UPLINK_NIC} is the way to the machine).")
+    if topology.management not in host.nics.values():
+        found.append(f"nics: none is on the management segment {topology.management!r}.")
+    for bridge, nic in host.bridges.items():
+        if nic not in host.nics:
+            found.append(f"bridges.{bridge}: the host has no NIC {nic!r}.")
+    for physical, bridge in host.bridge_mappings.items():
+        if bridge not in host.bridges:
+            found.append(f"bridge_mappings.{physical}: the host has no bridge {bridge!r}.")
+    allowed = {
+        "provider_link": ("veth", "patch"),
+        "firewall_driver": ("iptables_hybrid", "openvswitch"),
+        "datapath_type": ("", "system", "netdev"),
+    }
+    for field, values in allowed.items():
+        if getattr(host, field) not in values:
+            found.append(f"{field}: {getattr(host, field)!r} is none of {', '.join(filter(None, values))}.")
+    return found
+
+
+def _address_faults(topology: Topology) -> list[str]:
+    found = []
+    holder: dict[tuple[str, str], str] = {}
+    for name, host in topology.hosts.items():
+        for segment in sorted(set(host.nics.values())):
+            try:
+                address = topology.address(name, segment)
+            except ValueError as error:
+                found.append(f"hosts.{name}.addresses.{segment}: {error}.")
+                continue
+            if address is None:
+                continue
+            if address.ip not in IPv4Network(topology.segments[segment].cidr):
+                found.append(f"hosts.{name}: {address.ip} is not in {segment}'s {topology.segments[segment].cidr}.")
+            other = holder.setdefault((segment, str(address.ip)), name)
+            if other != name:
+                found.append(f"hosts.{name}: {other} has {address.ip} on {segment} already.")
+    return found
+
+
+def renamed(topology: Topology, name: str) -> Topology:
+    """Gives the same lab under another name.  Raises LabError when that cannot be a lab's name."""
+    there = msgspec.structs.replace(topology, name=name)
+    faults = _faults(there)
+    if faults:
+        raise LabError("\n".join(faults))
+    return there

@@ -1,0 +1,60 @@
+"""What a lab writes for the server and the agents is what these read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netglass.agent.config import load_config
+from netglass.api.config import read_config
+from netglass.lab.places import LabPlace
+from netglass.lab.programs import USERS, plan_hosts
+from netglass.lab.topology import find_topology
+from netglass.model.protocol import host_credential
+
+VLAN = find_topology("vlan")
+
+
+def test_the_server_reads_its_settings_as_they_were_meant(tmp_path: Path) -> None:
+    (control, *_) = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
+    (tmp_path / "server.toml").write_text(control.etc["netglass/server.toml"][0])
+
+    read = read_config(tmp_path / "server.toml")
+
+    assert read.base_url == "http://198.18.0.6:9696"
+    assert read.cloud.vlan_ranges == (("default", 1000, 1999),)
+    assert read.database == "sqlite:////var/lib/netglass/netglass.db"
+
+
+def test_an_agent_reads_its_settings_as_they_were_meant(tmp_path: Path) -> None:
+    control, compute1, _ = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
+    credential = compute1.etc["netglass/agent.credential"]
+    (tmp_path / "agent.credential").write_text(credential[0])
+    (tmp_path / "agent.credential").chmod(credential[1])
+    text = compute1.etc["netglass/agent.toml"][0]
+    (tmp_path / "agent.toml").write_text(text.replace("/etc/netglass/", f"{tmp_path}/"))
+
+    read = load_config(tmp_path / "agent.toml")
+
+    assert (read.host, read.roles, read.server) == ("compute1", ("hypervisor",), ("http://192.168.50.11:9696",))
+    assert read.settings.bridge_mappings == {"default": "br-eth2"}
+    assert read.settings.bridge_nics == {"br-eth2": "eth2"}
+    secret = control.lib["netglass/secrets/agent.secret"][0].strip()
+    assert read.credential == host_credential(secret, "compute1")
+
+
+def test_secrets_are_for_their_owner_alone_and_new_in_every_lab() -> None:
+    one, two = (plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")[0] for _ in range(2))
+    for user in USERS:
+        path = f"netglass/secrets/{user}.password"
+        assert one.lib[path][1] == 0o600
+        assert one.lib[path][0] != two.lib[path][0]
+    assert one.etc["netglass/agent.credential"][1] == 0o600
+
+
+def test_no_secret_is_in_a_command_line_or_in_a_file_that_others_may_read() -> None:
+    for plan in plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30"):
+        files = (plan.etc | plan.lib).values()
+        hidden = [text.strip() for text, mode in files if mode == 0o600]
+        shown = [text for text, mode in files if mode != 0o600]
+        shown += [" ".join((*s.argv, *s.environment.values())) for s in plan.services]
+        assert not [secret for secret in hidden if any(secret in text for text in shown)]

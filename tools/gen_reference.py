@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,8 +23,10 @@ from netglass.api.networking.declare import Attribute, Resource
 from netglass.api.networking.resources import RESOURCES
 from netglass.cli import main as cli
 from netglass.desired import state
+from netglass.lab import topology
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+_ALIGNED = re.compile(r"^(?!\|)\S+(?: \S+)*(?<![.:;])  +\S", re.MULTILINE)
 WRITTEN = "<!-- Written by `make docs` out of the code; not by hand. -->\n"
 
 
@@ -142,16 +145,21 @@ def _type(schema: Any) -> str:
 
 def desired() -> str:
     """Gives the page of the kinds of objects in a host's desired state."""
-    about = dedent(state.__doc__ or "").replace("\n\n| kind", "\n\n| kind").strip()
-    parts = [WRITTEN, "# Desired state of a host\n", _code(about), ""]
+    parts = [WRITTEN, "# Desired state of a host\n", markdown(state.__doc__), ""]
     for kind in state.KINDS:
-        parts.append(f"## {kind.kind}\n\n{_code(inspect.cleandoc(kind.__doc__ or ''))}\n")
+        parts.append(f"## {kind.kind}\n\n{markdown(kind.__doc__)}\n")
         parts.append(table(("field", "type", ""), _fields(kind)))
     return "\n".join(parts)
 
 
-def _code(text: str) -> str:
-    return text.replace("``", "`")
+def markdown(docstring: str | None) -> str:
+    """Gives a docstring as Markdown: paragraphs whose columns mean something are kept as they are."""
+    paragraphs = inspect.cleandoc(docstring or "").split("\n\n")
+    return "\n\n".join(_fenced(part) if _ALIGNED.search(part) else part.replace("``", "`") for part in paragraphs)
+
+
+def _fenced(text: str) -> str:
+    return f"```text\n{text}\n```"
 
 
 def _fields(kind: type) -> list[tuple[str, str, str]]:
@@ -171,18 +179,46 @@ def _fields(kind: type) -> list[tuple[str, str, str]]:
     return found
 
 
+# --- lab files ------------------------------------------------------------------------------------------------------
+
+
+def lab_files() -> str:
+    """Gives the page of what may stand in a lab's file."""
+    parts = [WRITTEN, "# Lab files\n", _LAB_FILES]
+    for title, part in _LAB_PARTS:
+        parts.append(f"## {title}\n\n{markdown(part.__doc__)}\n")
+        parts.append(table(("field", "type", ""), _fields(part)))
+    built_in = (topology.BUILTIN / f"{topology.DEFAULT}.yaml").read_text()
+    parts.append(f"## The default lab\n\n`netglass lab up` without a file builds this one:\n\n```yaml\n{built_in}```\n")
+    return "\n".join(parts)
+
+
+_LAB_FILES = "`netglass lab up FILE.yaml` builds the hosts that the file describes. Unknown fields are errors.\n"
+_LAB_PARTS = (
+    ("The file", topology.Topology),
+    ("segments", topology.Segment),
+    ("hosts", topology.HostSpec),
+    ("cloud", topology.CloudSpec),
+)
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "networking.md": networking,
     "desired-state.md": desired,
+    "lab-file.md": lab_files,
 }
+
+
+def text_of(name: str) -> str:
+    """Gives what a page of `PAGES` must hold."""
+    return PAGES[name]().rstrip() + "\n"
 
 
 def main() -> int:
     """Writes each page that differs."""
     REFERENCE.mkdir(parents=True, exist_ok=True)
-    for name, page in PAGES.items():
-        text = page().rstrip() + "\n"
+    for name in PAGES:
+        text = text_of(name)
         path = REFERENCE / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

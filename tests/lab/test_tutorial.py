@@ -1,4 +1,4 @@
-"""Runs the tutorials as a reader would: each ``console`` block, line by line, in one shell, against a real lab.
+"""Runs the tutorials as a reader would: each ``console`` block, line by line, in one shell, on a machine of its own.
 
 What a block shows is a pattern of what must be printed: in order, but with other lines between where the block has a
 line ``...``; ``…`` inside a line stands for anything; ids, MAC addresses, times and the width of tables may differ.
@@ -6,15 +6,14 @@ line ``...``; ``…`` inside a line stands for anything; ids, MAC addresses, tim
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from own_machine import environment, on_own_machine
 
 TUTORIALS = sorted((Path(__file__).parents[2] / "docs" / "tutorial").glob("*.md"))
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -85,10 +84,11 @@ def first_difference(shown: list[str], printed: list[str]) -> str:
 class Shell:
     """One bash, as the reader has one open: variables and directories last from one command to the next."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self) -> None:
         pipe = subprocess.PIPE
+        words = on_own_machine("bash")
         self._process = subprocess.Popen(
-            ["bash"], stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment
+            words, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment()
         )
 
     def run(self, command: str) -> tuple[list[str], int]:
@@ -139,8 +139,7 @@ def test_what_means_something_else_is_a_difference(shown: list[str], printed: li
 @pytest.mark.lab
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
 def test_every_command_of_a_tutorial_prints_what_it_shows(tutorial: Path) -> None:
-    binaries = str(Path(sys.executable).parent)
-    shell = Shell({**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}"})
+    shell = Shell()
     try:
         for step in steps(tutorial.read_text()):
             printed, status = shell.run(step.command)
@@ -149,6 +148,4 @@ def test_every_command_of_a_tutorial_prints_what_it_shows(tutorial: Path) -> Non
             difference = first_difference(step.shown, printed)
             assert not difference, f"{difference}\n\nin\n{said}"
     finally:
-        # The tutorial's own last command takes the lab down; a failed one must leave nothing behind either.
-        shell.run("netglass lab down || true")
         shell.close()

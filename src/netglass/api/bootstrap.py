@@ -1,10 +1,11 @@
-"""What an empty cloud is given at the first start: its first users, their projects and roles."""
+"""What an empty cloud is given at the first start: its first users with their projects, an image and a flavor."""
 
 from __future__ import annotations
 
 from netglass.api.config import Secrets
 from netglass.base.fresh import Fresh
 from netglass.control.decision import Decision
+from netglass.control.flavors import ensure_catalogue
 from netglass.control.identity import Account, ensure_cloud
 from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
@@ -13,19 +14,25 @@ from netglass.store.store import Store
 
 
 def bootstrap(store: Store, settings: CloudSettings, secrets: Secrets) -> None:
-    """Makes users ``admin`` and ``demo`` with the passwords of the secrets' directory, unless there is any user."""
+    """Makes users ``admin`` and ``demo`` with the passwords of the secrets' directory, image ``light``, flavor ``nano``.
+
+    A cloud that has any user is left alone: what its operator has deleted stays deleted.
+    """
     if store.snapshot.count(User):
         return
     accounts = _accounts(secrets)
     caller = Caller(user_name="first start", roles=("admin",))
 
     def decide(draft: Draft, fresh: Fresh) -> None:
-        ensure_cloud(Decision(draft=draft, caller=caller, settings=settings, fresh=fresh), accounts)
+        decision = Decision(draft=draft, caller=caller, settings=settings, fresh=fresh)
+        ensure_cloud(decision, accounts)
+        ensure_catalogue(decision)
 
     store.commit(decide, caller)
 
 
 def _accounts(secrets: Secrets) -> tuple[Account, ...]:
+    # Late: a server that is not empty hashes nothing before somebody logs in.
     from netglass.api.identity.passwords import hash_password
 
     return (

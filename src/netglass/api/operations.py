@@ -56,9 +56,9 @@ class _Operations:
         return reply({"revision": snapshot.revision, "hosts": [self._host(row) for row in rows]})
 
     async def plan(self, request: Request) -> Response:
+        self._require_admin(request)
         from netglass.compile.compiler import compile_host  # late: most servers are never asked for a plan
 
-        self._require_admin(request)
         snapshot = self._services.store.snapshot
         host = self._known(request.path_params["host"])
         state = await asyncio.to_thread(compile_host, snapshot, host)

@@ -14,7 +14,7 @@ from netglass.store.store import Store
 
 
 def bootstrap(store: Store, settings: CloudSettings, secrets: Secrets) -> None:
-    """Makes users ``admin`` and ``demo`` with the passwords of the secrets' directory, image ``light``, flavor ``nano``.
+    """Makes users ``admin`` and ``demo`` with the passwords among the secrets, image ``light`` and flavor ``nano``.
 
     A cloud that has any user is left alone: what its operator has deleted stays deleted.
     """

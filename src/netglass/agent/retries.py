@@ -41,11 +41,13 @@ class Retries:
         trouble = self._failing.get((kind, key))
         return trouble is None or trouble.wanted != wanted or trouble.due <= now
 
-    def failed(self, error: ApplyError, wanted: Thing | None, intent: tuple[str, ...], now: float) -> bool:
+    def failed(
+        self, error: ApplyError, wanted: Thing | None, intent: tuple[str, ...], now: float, longest_s: float = LONGEST_S
+    ) -> bool:
         """Notes a failure; gives whether it is news: another object, or another evidence."""
         place = (error.kind, error.key)
         before = self._failing.get(place)
-        pause_s = FIRST_S if before is None else min(before.pause_s * 2, LONGEST_S)
+        pause_s = FIRST_S if before is None else min(before.pause_s * 2, longest_s)
         self._failing[place] = _Trouble(wanted, error.evidence, intent, pause_s, now + pause_s)
         return before is None or before.evidence != error.evidence
 

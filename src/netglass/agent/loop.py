@@ -1,0 +1,154 @@
+"""The loop: whenever intent or machine has changed, compile, compare and apply, then report.
+
+Level-triggered: an event only says where to look, never what to do.  What a round changed is looked at once more
+after the report, which finds whatever the change itself disturbed.  Behind the events stands a slow look at
+everything, so seldom that it costs less than `_SWEEP_SHARE` of a core.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from netglass.agent.answers import Answers
+from netglass.agent.reports import Reports
+from netglass.agent.retries import Retries
+from netglass.agent.rounds import ALL_KINDS, Outcome, Rounds
+from netglass.agent.senses import TICK_S, Senses
+from netglass.agent.uplink import News, Uplink
+from netglass.desired.state import HostState
+from netglass.model.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+Compile = Callable[[Snapshot, str], HostState]
+
+_SWEEP_S = 10.0
+_SWEEP_SHARE = 0.0025
+_HEARTBEAT_S = 5.0
+_REMOVING_S = 0.15  # taking away gives way to news after this long
+
+
+class Parts(NamedTuple):
+    """What a loop is put together from."""
+
+    senses: Senses
+    uplink: Uplink
+    rounds: Rounds
+    retries: Retries
+    reports: Reports
+    answers: Answers
+
+
+class Loop:
+    """The agent of one host, from the first list of intent to the end of the process.
+
+    compile_host  gives the host's desired state out of intent
+    """
+
+    def __init__(self, host: str, compile_host: Compile, parts: Parts) -> None:
+        self._host = host
+        self._compile = compile_host
+        self._senses = parts.senses
+        self._uplink = parts.uplink
+        self._rounds = parts.rounds
+        self._retries = parts.retries
+        self._reports = parts.reports
+        self._answers = parts.answers
+        self._desired: HostState | None = None
+        self._dirty: set[str] = set()
+        self._sweep_at = 0.0
+        self._beat_at = 0.0
+        self._first = True
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Lets `run` return after the round at hand; may be called from a signal's Python function."""
+        self._stopping = True
+        self._senses.ring()
+
+    def run(self) -> None:
+        """Runs until `stop`; what was made stays as it is."""
+        while not self._stopping:
+            self._dirty |= self._senses.wait(self._patience())
+            self._take(self._uplink.take())
+            if self._desired is None:
+                continue  # not listed yet: nothing may be torn down, and nothing is known to be wanted
+            now = time.monotonic()
+            self._dirty |= self._retries.due_kinds(now)
+            swept = now >= self._sweep_at
+            if swept:
+                self._dirty = set(ALL_KINDS)
+            if self._dirty:
+                self._round(self._desired)
+            if swept:
+                took = time.monotonic() - now
+                self._sweep_at = time.monotonic() + max(_SWEEP_S, took / _SWEEP_SHARE)
+            if time.monotonic() >= self._beat_at:
+                self._report(beat=True)
+
+    def _patience(self) -> float:
+        """Gives how long nothing needs to be done, in seconds, at most a tick."""
+        if self._dirty:
+            return 0.0
+        if self._desired is None:
+            return TICK_S
+        due = self._retries.next_due()
+        ends = [self._sweep_at, self._beat_at, *([] if due is None else [due])]
+        return max(0.0, min(TICK_S, min(ends) - time.monotonic()))
+
+    def _take(self, news: News) -> None:
+        if news.snapshot is not None:
+            before = self._desired
+            self._desired = self._compile(news.snapshot, self._host)
+            self._dirty |= _changed_kinds(before, self._desired)
+            self._reports.intent(news.snapshot, self._desired)
+            for diagnostic in self._desired.diagnostics if before is None else ():
+                log.warning("%s: %s", diagnostic.code, diagnostic.text)
+        self._reports.revision(news.revision)
+        for question in news.questions:
+            self._uplink.answer(question.id, self._answers.answer(question, self._desired))
+            if question.ask == "diff":
+                self._dirty = set(ALL_KINDS)  # looking took in news that the appliers were watching for
+
+    def _round(self, desired: HostState) -> None:
+        started = time.monotonic()
+        kinds, self._dirty = self._dirty, set()
+        made = self._rounds.make(desired, kinds)
+        self._report()
+        removed = self._remove()
+        bridges = {bridge.name for bridge in desired.bridges}
+        self._dirty |= made.look | removed.look
+        self._dirty |= self._senses.listen({namespace.name for namespace in desired.namespaces}, bridges)
+        if made.done or removed.done:
+            self._retries.hasten()
+        self._tell(made, removed, time.monotonic() - started)
+        self._report()
+
+    def _remove(self) -> Outcome:
+        end = time.monotonic() + _REMOVING_S
+        return self._rounds.remove(lambda: self._uplink.waiting or time.monotonic() > end)
+
+    def _report(self, *, beat: bool = False) -> None:
+        report = self._reports.due(self._rounds, beat=beat)
+        if report is not None:
+            self._uplink.report(report)
+            self._beat_at = time.monotonic() + _HEARTBEAT_S
+
+    def _tell(self, made: Outcome, removed: Outcome, seconds: float) -> None:
+        done = ", ".join(text for text in (made.text, removed.text) if text)
+        revision = self._reports.at
+        if done:
+            log.info("revision %d: %s; %.0f ms", revision, done, seconds * 1000)
+        elif self._first and self._rounds.known >= ALL_KINDS:
+            log.info("revision %d: nothing to do; %.0f ms", revision, seconds * 1000)
+        if self._rounds.known >= ALL_KINDS:
+            self._first = False
+
+
+def _changed_kinds(before: HostState | None, after: HostState) -> set[str]:
+    if before is None:
+        return set(ALL_KINDS)
+    return {kind for kind in ALL_KINDS if before.things(kind) != after.things(kind)}

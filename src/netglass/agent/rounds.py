@@ -1,0 +1,193 @@
+"""One round: observe, compare, make and change; then take away.
+
+Called by ``agent.loop``, which decides when and for which kinds.  What is wanted and not in place after a round is in
+`Rounds.missing`; what cannot be done is in `Retries` with its evidence.  An object that fails never holds up others.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from netglass.agent.appliers.protocol import Applier, NotThere, Work
+from netglass.agent.retries import Retries
+from netglass.base.errors import ApplyError
+from netglass.desired.diff import KindPlan, Plan, plan
+from netglass.desired.order import Step, making, removing
+from netglass.desired.state import KINDS, HostState, Thing
+
+log = logging.getLogger(__name__)
+
+ALL_KINDS = frozenset(kind.kind for kind in KINDS)
+
+_UNREADABLE_S = 1.0  # longest pause before a switch that does not answer is asked again
+
+# What else must be looked at when a kind is: a daemon owes a signal once its files are other ones.
+_LOOK_AT_TOO = {"files": {"daemons"}}
+
+# What else may differ after a kind was changed: a device that was made anew has no addresses, a bridge no flows.
+_DISTURBS = {
+    "namespaces": {"links", "addresses", "routes", "sysctls", "daemons"},
+    "guests": {"links", "sysctls", "guest_boots"},
+    "links": {"addresses", "routes", "sysctls", "daemons"},
+    "bridges": {"switch_ports", "port_tags", "flows"},
+    "switch_ports": {"links", "port_tags", "flows"},
+    "files": {"daemons"},
+}
+
+
+class Outcome(msgspec.Struct):
+    """What a round did.
+
+    done    how many objects were added, changed or removed, as (verb, kind)
+    look    kinds to look at again, as they were changed or disturbed
+    """
+
+    done: Counter[tuple[str, str]]
+    look: set[str]
+
+    @property
+    def text(self) -> str:
+        """Gives what was done on one line; empty when nothing was."""
+        return ", ".join(f"{verb} {count} {kind}" for (verb, kind), count in sorted(self.done.items()))
+
+
+class Rounds:
+    """Rounds over a host's appliers.
+
+    missing  objects wanted and not in place, by kind and key; of a kind that was never read, all
+    known    kinds that were read at least once
+    """
+
+    def __init__(
+        self, appliers: Sequence[Applier], retries: Retries, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.missing: dict[str, dict[str, Thing]] = {}
+        self.known: set[str] = set()
+        self._appliers = appliers
+        self._by_kind = {kind: applier for applier in appliers for kind in applier.kinds}
+        self._retries = retries
+        self._clock = clock
+        self._plan = Plan(host="")
+
+    def compare(self, desired: HostState, kinds: Iterable[str]) -> Plan:
+        """Observes `kinds`, with those that hang together with them, and gives what differs in them.
+
+        Kinds that cannot be read are left out, and noted as failing.
+        """
+        return self._compare(desired, kinds)[0]
+
+    def _compare(self, desired: HostState, kinds: Iterable[str]) -> tuple[Plan, set[str]]:
+        observed: dict[str, tuple[Thing, ...]] = {}
+        wanted = self._expand(kinds)
+        for applier in self._appliers:
+            if wanted.isdisjoint(applier.kinds):
+                continue
+            try:
+                observed |= applier.observe(desired)
+            except (ApplyError, OSError) as error:
+                self._unreadable(applier, error)
+        part = {kind: desired.things(kind) for kind in observed}
+        # The awaited ports decide which tags are awaited, whatever kinds are looked at.
+        return plan(_state(desired.host, part), _state(desired.host, observed)), set(observed)
+
+    def make(self, desired: HostState, kinds: Iterable[str]) -> Outcome:
+        """Compares, then makes and changes what may be tried now."""
+        self._plan, read = self._compare(desired, kinds)
+        self.known |= read
+        self._settle(read, self._plan)
+        outcome = Outcome(Counter(), set())
+        for step in making(self._plan):
+            self._apply(step, outcome)
+        return outcome
+
+    def remove(self, hurry: Callable[[], bool]) -> Outcome:
+        """Takes away what `make` found to be surplus, until `hurry` says to stop; what is left comes again."""
+        outcome = Outcome(Counter(), set())
+        for kind, things in removing(self._plan):
+            now = self._clock()
+            doomed = tuple(thing for thing in things if self._retries.due(kind, thing.key, None, now))
+            if not doomed:
+                continue
+            errors = self._by_kind[kind].remove(kind, doomed, hurry)
+            self._note_errors(errors, {thing.key: thing for thing in doomed}, removal=True)
+            if not errors:
+                # Whatever it stopped at, the first one must be gone now.
+                self._retries.applied(kind, doomed[0].key, None, doomed[0].intent, now)
+            outcome.done["removed", kind] += len(doomed) - len(errors)
+            outcome.look |= {kind, *_DISTURBS.get(kind, ())}
+            if hurry():
+                break
+        return outcome
+
+    @property
+    def surplus(self) -> int:
+        """Gives how many objects the last comparison found that are ours and not wanted."""
+        return sum(len(part.delete) for part in self._plan.kinds)
+
+    # --- observing
+
+    def _expand(self, kinds: Iterable[str]) -> set[str]:
+        wanted = set(kinds)
+        for kind in tuple(wanted):
+            wanted |= _LOOK_AT_TOO.get(kind, set())
+        return {kind for one in wanted if one in self._by_kind for kind in self._by_kind[one].kinds}
+
+    def _unreadable(self, applier: Applier, error: ApplyError | OSError) -> None:
+        if not isinstance(error, ApplyError):
+            error = ApplyError(applier.kinds[0], "all", str(error))
+        if self._retries.failed(error, None, (), self._clock(), _UNREADABLE_S):
+            log.warning("cannot read %s: %s", " and ".join(applier.kinds), error)
+
+    def _settle(self, kinds: Iterable[str], found: Plan) -> None:
+        for kind in kinds:
+            part = found.of(kind)
+            lacking = (*part.add, *part.awaiting, *(wanted for _, wanted in part.change))
+            self.missing[kind] = {thing.key: thing for thing in lacking}
+        self._retries.settled(kinds, [(part.kind, thing.key) for part in found.kinds for thing in _differing(part)])
+
+    # --- applying
+
+    def _apply(self, step: Step, outcome: Outcome) -> None:
+        now = self._clock()
+        add = tuple(thing for thing in step.add if self._retries.due(step.kind, thing.key, thing, now))
+        change = tuple(pair for pair in step.change if self._retries.due(step.kind, pair[1].key, pair[1], now))
+        work = Work(kind=step.kind, add=add, change=change)
+        if not work:
+            return
+        errors = self._by_kind[step.kind].apply(work)
+        self._note_errors(errors, {thing.key: thing for thing in work.wanted})
+        failed = {error.key for error in errors}
+        for thing in work.wanted:
+            if thing.key in failed:
+                continue
+            if self._retries.applied(step.kind, thing.key, thing, thing.intent, now):
+                self.missing[step.kind].pop(thing.key, None)
+        outcome.done["added", step.kind] += sum(thing.key not in failed for thing in add)
+        outcome.done["changed", step.kind] += sum(new.key not in failed for _, new in change)
+        outcome.done = +outcome.done
+        if len(failed) < len(work.wanted):
+            outcome.look |= {step.kind, *_DISTURBS.get(step.kind, ())}
+
+    def _note_errors(self, errors: Iterable[ApplyError], things: Mapping[str, Thing], *, removal: bool = False) -> None:
+        for error in errors:
+            thing = things.get(error.key)
+            if isinstance(error, NotThere) and getattr(thing, "awaited", False):
+                continue
+            intent = thing.intent if thing is not None else ()
+            if self._retries.failed(error, None if removal else thing, intent, self._clock()):
+                log.warning("cannot %s %s", "remove" if removal else "apply", error)
+
+
+def _state(host: str, kinds: Mapping[str, tuple[Thing, ...]]) -> HostState:
+    return msgspec.structs.replace(HostState(host=host), **kinds)
+
+
+def _differing(part: KindPlan) -> Iterable[Thing]:
+    yield from part.add
+    yield from part.delete
+    yield from (wanted for _, wanted in part.change)

@@ -95,14 +95,15 @@ class Files:
 
     def _note(self, files: list[File]) -> None:
         before = self._read()
-        missing = {str(Path(f.path).parent) for f in files if not Path(f.path).parent.is_dir()}
+        parents = {str(Path(f.path).parent) for f in files}
+        missing = {directory for directory in parents if _is_nobodys(Path(directory))}
         after = _Manifest(
             before.files | {f.path: _Entry(f.owner, f.intent) for f in files}, before.directories | missing
         )
         if after != before:
             self._write(after)
         for directory in missing:
-            Path(directory).mkdir(parents=True)
+            Path(directory).mkdir(parents=True, exist_ok=True)
 
     def _forget(self, paths: set[str]) -> None:
         before = self._read()
@@ -121,6 +122,11 @@ def _observed(path: str, entry: _Entry) -> File | None:
     except OSError:
         return None
     return File(owner=entry.owner, intent=entry.intent, path=path, text=text, mode=mode)
+
+
+def _is_nobodys(directory: Path) -> bool:
+    # A guest's console log comes before the first file in its directory, and stays until the last one goes.
+    return not directory.is_dir() or {entry.name for entry in directory.iterdir()} == {"console.log"}
 
 
 def _drop(directory: Path) -> None:

@@ -42,7 +42,7 @@ async def read_json(request: Request) -> dict[str, Any]:
         raise UnsupportedMediaType(f"Unsupported Content-Type {content_type!r}: send application/json.")
     try:
         value = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter for thousands of brackets in one another
         raise Invalid(f"Malformed request body: {error}.", fault="HTTPBadRequest") from error
     if not isinstance(value, dict):
         raise Invalid("Malformed request body: a JSON object is wanted.", fault="HTTPBadRequest")

@@ -69,7 +69,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _identifier(operation: Operation) -> str:
-    words = re.findall(r"[a-z]+", operation.path.replace("/v2.0", "").lower())
+    words = re.findall(r"[a-z]\w*", operation.path)
     return "_".join([operation.method.lower(), *(words or ["root"])])
 
 

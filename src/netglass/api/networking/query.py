@@ -158,5 +158,4 @@ def _test(attribute: Attribute, texts: list[str], view: View) -> Passes:
 def _equals(value: Any, wanted: set[Any]) -> bool:
     if isinstance(value, (list, tuple)):
         return any(item in wanted for item in value)
-    # True equals 1 in Python, and must not match a number's filter.
-    return value in wanted if not isinstance(value, dict) else False
+    return value in wanted

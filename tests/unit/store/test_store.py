@@ -243,6 +243,8 @@ def test_request_that_was_given_up_before_its_turn_changes_nothing(store: Store)
         second = asyncio.ensure_future(store.commit_async(put(port(1)), CALLER))
         await asyncio.sleep(0)  # lets it queue
         second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
         go_on.set()
         await first
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from ipaddress import IPv4Network
@@ -62,10 +63,14 @@ def _plan_host(topology: Topology, name: str, agent_secret: str, subnet: str) ->
 
 
 def _netglass(verb: str) -> Service:
+    program: tuple[str, ...] = (str(PROGRAMS / "netglass"), verb)
+    if verb == "agent":
+        # What `netglass agent` becomes; going there at once saves each host a quarter of a second.
+        program = (sys.executable, "-m", "netglass.agent.main")
     return Service(
         name=f"netglass-{verb}",
         kind="simple",
-        argv=(str(PROGRAMS / "netglass"), verb, "--config", f"/etc/netglass/{verb}.toml"),
+        argv=(*program, "--config", f"/etc/netglass/{verb}.toml"),
         log=f"{_NETGLASS_LOG}/{verb}.log",
         # Nothing of the switch is waited for: importing takes longer than the switch needs to be ready.
         environment=ENVIRONMENT | {"PYTHONUNBUFFERED": "1"},

@@ -155,7 +155,8 @@ def _only_one(run_directory: Path) -> int | None:
 def _allow_many_files() -> None:
     # Three sockets for each namespace in use, and a pidfd for each daemon and guest.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # No more than that: every daemon inherits it, and some close that many descriptors one by one when they start.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 16384), most))
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class Rounds:
         self.known |= read
         self._settle(read, self._plan)
         outcome = Outcome(Counter(), set())
-        for step in making(self._plan):
+        for step in making(_with_taps(self._plan)):
             self._apply(step, outcome)
         return outcome
 
@@ -181,6 +181,17 @@ class Rounds:
             intent = thing.intent if thing is not None else ()
             if self._retries.failed(error, None if removal else thing, intent, self._clock()):
                 log.warning("cannot %s %s", "remove" if removal else "apply", error)
+
+
+def _with_taps(difference: Plan) -> Plan:
+    """Lets devices that guests bring be set in the same round in which their guests are made."""
+    links = difference.of("links")
+    guests = difference.of("guests")
+    if not links.awaiting or not (guests.add or guests.change):
+        return difference
+    hoped = msgspec.structs.replace(links, add=links.add + links.awaiting, awaiting=())
+    others = tuple(part for part in difference.kinds if part.kind != "links")
+    return Plan(host=difference.host, kinds=(*others, hoped))
 
 
 def _state(host: str, kinds: Mapping[str, tuple[Thing, ...]]) -> HostState:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netglass.api.feed import Feed, Watcher
+from netglass.compile.compiler import compile_host
 from netglass.compile.relevant import (
     Key,
     difference,
@@ -30,6 +31,7 @@ from netglass.model.resources import (
     FixedIp,
     Flavor,
     Host,
+    HostSettings,
     Image,
     LocalVlan,
     Network,
@@ -280,3 +282,89 @@ def test_port_with_an_address_survives_the_wire() -> None:
     assert isinstance(line, RowLine)
     assert line.row is not None
     assert row_from_builtins("port", line.row) == port
+
+
+# --- compiling from what is relevant
+
+
+def uuid(kind: int, number: int) -> str:
+    return f"{kind:04x}{number:04x}-0000-4000-8000-000000000000"
+
+
+SETTINGS = HostSettings(bridge_mappings={"default": "br-eth2"}, bridge_nics={"br-eth2": "eth2"}, datapath_type="netdev")
+FLAVOR = Flavor(id=uuid(5, 0), name="nano")
+IMAGE = Image(id=uuid(6, 0), name="light")
+
+
+def real_networks(draw: st.DrawFn) -> list[Row]:
+    """Gives three networks with a subnet each, and their tags on some hosts."""
+    made: list[Row] = []
+    for n in range(3):
+        mtu, dhcp = draw(st.sampled_from([1400, 1500])), draw(st.sampled_from([True, True, False]))
+        made += [
+            Network(id=uuid(1, n), name=f"net{n}", physical_network="default", segmentation_id=1000 + n, mtu=mtu),
+            Subnet(
+                id=uuid(2, n),
+                network_id=uuid(1, n),
+                cidr=f"10.0.{n}.0/24",
+                gateway_ip=f"10.0.{n}.1",
+                enable_dhcp=dhcp,
+                dns_nameservers=("192.0.2.53",),
+            ),
+        ]
+        made += [
+            LocalVlan(id=f"{host}/{uuid(1, n)}", host=host, network_id=uuid(1, n), vlan=n + 1)
+            for host in draw(st.sets(st.sampled_from(HOSTS), min_size=1))
+        ]
+    return made
+
+
+def real_port(draw: st.DrawFn, n: int, network: int, owner: str, device: str) -> Port:
+    return Port(
+        id=uuid(3, n),
+        network_id=uuid(1, network),
+        mac_address=f"fa:16:3e:00:00:{n:02x}",
+        fixed_ips=(FixedIp(uuid(2, network), f"10.0.{network}.{10 + n}"),),
+        host_id=draw(st.sampled_from([*HOSTS, *HOSTS, ""])),
+        device_owner=owner,
+        device_id=device,
+        status=draw(st.sampled_from(["ACTIVE", "DOWN"])),
+    )
+
+
+@st.composite
+def clouds(draw: st.DrawFn) -> Snapshot:
+    """Gives a cloud with guests and DHCP, of which a few rows that others refer to may be missing."""
+    drivers = st.sampled_from(["iptables_hybrid", "openvswitch"])
+    made: list[Row] = [FLAVOR, IMAGE, *real_networks(draw)]
+    for host in HOSTS:
+        settings_ = msgspec.structs.replace(SETTINGS, firewall_driver=draw(drivers))
+        made.append(Host(id=host, roles=("hypervisor", "network"), settings=settings_))
+    made += [real_port(draw, n, n % 3, "network:dhcp", f"dhcp{n}") for n in range(4)]
+    for n in range(4, 9):
+        server = uuid(4, draw(st.integers(0, 2)))
+        made.append(real_port(draw, n, draw(st.integers(0, 2)), "compute:nova", server))
+    for n in range(3):
+        named = [row.id for row in made if isinstance(row, Port) and row.device_id == uuid(4, n)]
+        wrong = draw(st.lists(st.sampled_from([uuid(3, number) for number in range(9)]), max_size=1))
+        made.append(
+            Server(
+                id=uuid(4, n),
+                name=f"vm{n}",
+                hostname=f"vm{n}",
+                host=draw(st.sampled_from(HOSTS)),
+                flavor_id=FLAVOR.id,
+                image_id=IMAGE.id,
+                port_ids=tuple(dict.fromkeys([*named, *wrong])),
+                power=draw(st.sampled_from(["running", "running", "stopped"])),
+            )
+        )
+    missing = draw(st.sets(st.sampled_from([row.id for row in made]), max_size=2))
+    return Snapshot.of((row for row in made if row.id not in missing), 7)
+
+
+@given(clouds(), hosts)
+def test_compiling_from_what_is_relevant_gives_what_compiling_from_everything_gives(cloud: Snapshot, host: str) -> None:
+    told = Snapshot.of(relevant_rows(cloud, host).values(), cloud.revision)
+
+    assert compile_host(told, host) == compile_host(cloud, host)

@@ -1,0 +1,174 @@
+"""A cloud on a lab, for stories: objects made through the API, guests seen from inside and from their hosts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from conftest import NETGLASS, TestLab
+
+from support.api import Api
+
+T = TypeVar("T")
+
+
+def until(claim: Callable[[], T], within_s: float, what: str) -> T:
+    """Gives the first true value of `claim`; fails when there is none within the time."""
+    end = time.monotonic() + within_s
+    while not (value := claim()):
+        assert time.monotonic() < end, f"after {within_s} s still not: {what}"
+    return value
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A light guest with one NIC."""
+
+    id: str
+    name: str
+    host: str
+    port_id: str
+    mac: str
+    address: str
+
+    @property
+    def tap(self) -> str:
+        return "tap" + self.port_id[:11]
+
+
+@dataclass(frozen=True)
+class Pings:
+    """How many were sent and came back."""
+
+    sent: int
+    received: int
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+
+class Cloud:
+    """What one project makes; `clear` takes it away again."""
+
+    def __init__(self, lab: TestLab, api: Api) -> None:
+        self.lab = lab
+        self.api = api
+        self._made: list[str] = []
+        compute = "/compute/v2.1"
+        self._flavor = api.get(f"{compute}/flavors")["flavors"][0]["id"]
+        self._image = api.get("/image/v2/images")["images"][0]["id"]
+
+    def network(self, cidr: str, name: str = "net", **attributes: Any) -> str:
+        """Makes a network with one subnet; gives the network's id."""
+        made = self.api.post("/v2.0/networks", {"network": {"name": name, **attributes}})["network"]
+        self._made.append(f"/v2.0/networks/{made['id']}")
+        version = 6 if ":" in cidr else 4
+        self.api.post("/v2.0/subnets", {"subnet": {"network_id": made["id"], "ip_version": version, "cidr": cidr}})
+        return str(made["id"])
+
+    def start(self, name: str, network_id: str, host: str, address: str = "") -> str:
+        """Asks for a guest; gives the server's id at once."""
+        nic = {"uuid": network_id, **({"fixed_ip": address} if address else {})}
+        wanted = {
+            "name": name,
+            "imageRef": self._image,
+            "flavorRef": self._flavor,
+            "networks": [nic],
+            "availability_zone": f"nova:{host}",
+        }
+        made = self.api.post("/compute/v2.1/servers", {"server": wanted})["server"]
+        self._made.append(f"/compute/v2.1/servers/{made['id']}")
+        return str(made["id"])
+
+    def guest(self, name: str, network_id: str, host: str, address: str = "") -> Guest:
+        """Makes a guest and waits until it has its address."""
+        server_id = self.start(name, network_id, host, address)
+        port = self.api.get(f"/v2.0/ports?device_id={server_id}")["ports"][0]
+        guest = Guest(server_id, name, host, port["id"], port["mac_address"], port["fixed_ips"][0]["ip_address"])
+        self.wait_address(guest)
+        return guest
+
+    def wait_address(self, guest: Guest, within_s: float = 15) -> None:
+        """Waits until the guest itself says that it has the address of its port."""
+        show = ("ip", "-o", "addr", "show", "dev", "eth0")
+        until(
+            lambda: f" {guest.address}/" in self.lab.inside(guest.id, *show, check=False),
+            within_s,
+            f"guest {guest.name} has {guest.address}",
+        )
+
+    def server(self, server_id: str) -> dict[str, Any]:
+        """Shows a server."""
+        found: dict[str, Any] = self.api.get(f"/compute/v2.1/servers/{server_id}")["server"]
+        return found
+
+    def ping(self, guest: Guest, address: str, count: int = 3, each_s: float = 0.1) -> Pings:
+        """Pings from inside a guest."""
+        with self.pinging(guest, address, each_s, count) as running:
+            pass
+        return running.pings()
+
+    @contextmanager
+    def pinging(self, guest: Guest, address: str, each_s: float = 0.01, count: int = 0) -> Iterator[Pinging]:
+        """Pings for as long as the block lasts (or `count` times, which is waited for)."""
+        words = ("ping", "-n", "-q", "-i", str(each_s), "-W", "1", *(("-c", str(count)) if count else ()), address)
+        argv = [NETGLASS, "lab", "guest", "--lab", self.lab.name, guest.id, "--", *words]
+        running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
+        try:
+            yield running
+        finally:
+            if not count:
+                self.lab.inside(guest.id, "kill", "-INT", *running.pids(self.lab, guest))
+            running.end()
+
+    def clear(self) -> None:
+        """Deletes all that was made, the newest first."""
+        for path in reversed(self._made):
+            self.api.call("DELETE", path)
+
+
+class Pinging:
+    """A ping at work in a guest."""
+
+    def __init__(self, process: subprocess.Popen[str], words: tuple[str, ...]) -> None:
+        self._process = process
+        self._words = words
+        self._said = ""
+
+    def pids(self, lab: TestLab, guest: Guest) -> list[str]:
+        """Gives the ping's process id inside the guest, found by its whole command line."""
+        listing = lab.inside(guest.id, "ps", "-eo", "pid=,args=")
+        mine = " ".join(self._words)
+        return [line.split()[0] for line in listing.splitlines() if line.split(maxsplit=1)[1].strip() == mine]
+
+    def end(self) -> None:
+        self._said, _ = self._process.communicate(timeout=60)
+
+    def pings(self) -> Pings:
+        match = re.search(r"(\d+) packets transmitted, (\d+) received", self._said)
+        assert match, self._said
+        return Pings(int(match[1]), int(match[2]))
+
+
+def new_project(admin: Api, url: str, name: str) -> Api:
+    """Makes a project with one user who is a member there; gives that user's client."""
+    password = f"secret-of-{name}"
+    project = admin.post("/identity/v3/projects", {"project": {"name": name}})["project"]["id"]
+    user = admin.post("/identity/v3/users", {"user": {"name": name, "password": password}})["user"]["id"]
+    roles = admin.get("/identity/v3/roles?name=member")["roles"]
+    status, body = admin.call("PUT", f"/identity/v3/projects/{project}/users/{user}/roles/{roles[0]['id']}")
+    assert status == 204, body
+    return Api(url, name, password, name)
+
+
+def end_project(admin: Api, api: Api, name: str) -> None:
+    """Deletes what `new_project` made."""
+    with suppress(IndexError):
+        admin.delete(f"/identity/v3/users/{admin.get(f'/identity/v3/users?name={name}')['users'][0]['id']}")
+    admin.delete(f"/identity/v3/projects/{api.project_id}")

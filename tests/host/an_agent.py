@@ -33,12 +33,13 @@ class Agent:
         self.database.await_ready(5)
         marks = NamespaceMarks(Path("/run/netglass/namespaces"))
         conversations = Conversations()
+        switch = Switch(self.database)
         self.retries = Retries()
         self.rounds = Rounds(
             [
                 Namespaces(marks, conversations),
-                Links(marks, conversations),
-                Switch(self.database),
+                Links(marks, conversations, switch.drop_lost),
+                switch,
                 Sysctls(),
                 Inet(marks, conversations),
                 Flows(self.database),

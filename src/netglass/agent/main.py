@@ -110,11 +110,12 @@ def _appliers(config: Config, database: Database, guests: Guests) -> list[Applie
     run_directory = Path(config.run_directory)
     marks = NamespaceMarks(run_directory / "namespaces")
     conversations = Conversations()
+    switch = Switch(database)
     return [
         Namespaces(marks, conversations),
         guests,
-        Links(marks, conversations),
-        Switch(database),
+        Links(marks, conversations, switch.drop_lost),
+        switch,
         Sysctls(),
         Inet(marks, conversations),
         Flows(database),

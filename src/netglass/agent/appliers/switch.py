@@ -9,6 +9,7 @@ When the database or the switch is dead it holds everything: nothing can be done
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from netglass.base.errors import ApplyError
 from netglass.desired.state import DEAD_VLAN, Bridge, HostState, PortTag, SwitchPort, Thing
 from netglass.host import ovsdb
 from netglass.host.ovsdb import Database, Operation, OvsPort, SwitchUnreachable
+
+log = logging.getLogger(__name__)
 
 TAGGED = "netglass-tagged"  # external_ids of a port of somebody else's whose tag is ours: the reference it is for
 
@@ -84,6 +87,21 @@ class Switch:
     def watch(self) -> list[int]:
         """Gives nothing: the loop takes in the database's news by itself."""
         return []
+
+    def drop_lost(self, names: Sequence[str]) -> None:
+        """Deletes ports of ours whose device went away with its namespace; the next round makes them anew.
+
+        The switch does not notice by itself: it goes on writing to a device that is no more.
+        """
+        bridges, ports = self._database.bridges(), self._database.ports()
+        rows = [row for name in names if (row := ports.get(name)) is not None and row.ofport > 0]
+        operations = [operation for row in rows for operation in _drop_port(row, bridges)]
+        if operations:
+            log.warning("the switch's ports %s have lost their devices; making them anew", ", ".join(names))
+            try:
+                self._database.transact(operations, _TIMEOUT_S)
+            except (SwitchUnreachable, ValueError) as error:
+                log.warning("cannot delete ports %s: %s", ", ".join(names), error)
 
     # --- transactions
 

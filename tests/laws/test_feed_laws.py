@@ -293,7 +293,7 @@ def uuid(kind: int, number: int) -> str:
 
 SETTINGS = HostSettings(bridge_mappings={"default": "br-eth2"}, bridge_nics={"br-eth2": "eth2"}, datapath_type="netdev")
 FLAVOR = Flavor(id=uuid(5, 0), name="nano")
-IMAGE = Image(id=uuid(6, 0), name="light")
+IMAGE_ID = uuid(6, 0)
 
 
 def real_networks(draw: st.DrawFn) -> list[Row]:
@@ -336,7 +336,8 @@ def real_port(draw: st.DrawFn, n: int, network: int, owner: str, device: str) ->
 def clouds(draw: st.DrawFn) -> Snapshot:
     """Gives a cloud with guests and DHCP, of which a few rows that others refer to may be missing."""
     drivers = st.sampled_from(["iptables_hybrid", "openvswitch"])
-    made: list[Row] = [FLAVOR, IMAGE, *real_networks(draw)]
+    image = Image(id=IMAGE_ID, name="light", guest=draw(st.sampled_from(["light", "light", "other"])))
+    made: list[Row] = [FLAVOR, image, *real_networks(draw)]
     for host in HOSTS:
         settings_ = msgspec.structs.replace(SETTINGS, firewall_driver=draw(drivers))
         made.append(Host(id=host, roles=("hypervisor", "network"), settings=settings_))
@@ -354,7 +355,7 @@ def clouds(draw: st.DrawFn) -> Snapshot:
                 hostname=f"vm{n}",
                 host=draw(st.sampled_from(HOSTS)),
                 flavor_id=FLAVOR.id,
-                image_id=IMAGE.id,
+                image_id=IMAGE_ID,
                 port_ids=tuple(dict.fromkeys([*named, *wrong])),
                 power=draw(st.sampled_from(["running", "running", "stopped"])),
             )

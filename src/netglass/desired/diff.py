@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from netglass.desired.state import KINDS, HostState, Link, PortTag, SwitchPort, Thing
+from netglass.desired.state import KINDS, Guest, HostState, Link, PortTag, SwitchPort, Thing
 
 
 class KindPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,8 +97,13 @@ def _missing(part: KindPlan) -> Iterable[Thing]:
     yield from (wanted for _, wanted in part.change)
 
 
+_NO_FACTS = {"owner", "intent"}
+_FOR_PEOPLE: dict[type[Thing], set[str]] = {Guest: {"name"}}  # a renamed server's guest runs on
+
+
 def _facts_of(kind: type[Thing]) -> Callable[[Any], Any]:
-    return attrgetter(*(name for name in kind.__struct_fields__ if name not in ("owner", "intent")))
+    without = _NO_FACTS | _FOR_PEOPLE.get(kind, set())
+    return attrgetter(*(name for name in kind.__struct_fields__ if name not in without))
 
 
 _FACTS = {kind.kind: _facts_of(kind) for kind in KINDS}

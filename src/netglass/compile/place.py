@@ -1,0 +1,174 @@
+"""What one host's part of intent is, looked up and checked once for all parts of the compiler.
+
+Reads no more of the snapshot than ``compile.relevant`` sends to the host.  Contradictions that no decision would make
+(a tag twice, a segment twice, a network that is not there) end in a `Diagnostic`, and the network is then not
+*carried*: nothing of it is switched, and its ports stay on the dead VLAN.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from netglass.desired.state import Diagnostic
+from netglass.model.resources import Host, HostSettings, LocalVlan, Network, Port, Server, Subnet, ref
+from netglass.model.snapshot import Snapshot
+
+INTEGRATION = "br-int"
+DHCP_OWNER = "network:dhcp"
+
+_SERVICES = ("network:", "neutron:")
+_BRIDGE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,14}")
+_WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A network that this host carries.
+
+    vlan    the host's own tag for it
+    bridge  the provider bridge that leads to its physical network
+    intent  the rows that say so
+    """
+
+    network: Network
+    vlan: int
+    bridge: str
+    intent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One host's part of intent.
+
+    bridges  provider bridges by name, ascending, each with its NIC (empty: none)
+    carried  by network id
+    ports    bound here, ascending by id
+    """
+
+    snapshot: Snapshot
+    host: Host
+    bridges: dict[str, str]
+    carried: dict[str, Carried]
+    ports: tuple[Port, ...]
+    diagnostics: tuple[Diagnostic, ...] = field(default=())
+
+    @property
+    def settings(self) -> HostSettings:
+        """Gives what the operator set for the host."""
+        return self.host.settings
+
+    @property
+    def intent(self) -> tuple[str, ...]:
+        """Gives the reference of what is there only because the host is."""
+        return (ref(self.host),)
+
+    def server_of(self, port: Port) -> Server | None:
+        """Gives the server on this host that the port is a NIC of; None when somebody else plugs it."""
+        server = self.snapshot.get(Server, port.device_id) if port.device_id else None
+        return server if server is not None and server.host == self.host.id else None
+
+    def subnets(self, network_id: str) -> list[Subnet]:
+        """Gives a network's subnets, the oldest first."""
+        found: list[Subnet] = self.snapshot.rows("subnets_by_network", network_id)
+        return sorted(found, key=lambda subnet: (subnet.created_at, subnet.id))
+
+
+def place_of(snapshot: Snapshot, host_id: str) -> Place | None:
+    """Looks up a host's part of intent; None when the host has no row, and so nothing is wanted of it."""
+    host = snapshot.get(Host, host_id)
+    if host is None:
+        return None
+    diagnostics: list[Diagnostic] = []
+    bridges = _bridges(host, diagnostics)
+    return Place(
+        snapshot=snapshot,
+        host=host,
+        bridges=bridges,
+        carried=_carried(snapshot, host, bridges, diagnostics),
+        ports=tuple(_nameable(snapshot.rows("ports_by_host", host_id), diagnostics)),
+        diagnostics=tuple(diagnostics),
+    )
+
+
+def is_word(text: str) -> bool:
+    """Says whether an id may be part of a file's, a device's or a namespace's name."""
+    return _WORD.fullmatch(text) is not None
+
+
+def is_service(port: Port) -> bool:
+    """Says whether a port is a network's own (DHCP, routers) and not a guest's NIC."""
+    return port.device_owner.startswith(_SERVICES)
+
+
+def _bridges(host: Host, diagnostics: list[Diagnostic]) -> dict[str, str]:
+    settings = host.settings
+    found = {}
+    for bridge in sorted(set(settings.bridge_mappings.values())):
+        if bridge == INTEGRATION or not _BRIDGE.fullmatch(bridge):
+            text = f"Host {host.id} maps a physical network to {bridge!r}, which cannot be a provider bridge."
+            diagnostics.append(Diagnostic(code="bad-bridge-mapping", intent=(ref(host),), text=text))
+            continue
+        found[bridge] = settings.bridge_nics.get(bridge, "")
+    return found
+
+
+def _nameable(ports: list[Port], diagnostics: list[Diagnostic]) -> Iterator[Port]:
+    for port in ports:
+        if is_word(port.id):
+            yield port
+        else:
+            text = f"Port {port.id!r} has an id that no device can be named after."
+            diagnostics.append(Diagnostic(code="bad-id", intent=(ref(port),), text=text))
+
+
+def _carried(
+    snapshot: Snapshot, host: Host, bridges: dict[str, str], diagnostics: list[Diagnostic]
+) -> dict[str, Carried]:
+    found: dict[str, Carried] = {}
+    taken: dict[tuple[str, object], str] = {}  # what two networks may not share -> network id
+    for row in snapshot.rows("local_vlans_by_host", host.id):
+        network = snapshot.get(Network, row.network_id)
+        trouble = _trouble(row, network, host, bridges)
+        if network is None or trouble:
+            diagnostics.append(_refused(row, network, *trouble))
+            continue
+        bridge = host.settings.bridge_mappings[network.physical_network]
+        claims: list[tuple[str, object]] = [("vlan", row.vlan), (bridge, network.segmentation_id)]
+        other = next((taken[claim] for claim in claims if claim in taken), None)
+        if other is not None:
+            text = f"shares its local VLAN tag {row.vlan} or its segment on {bridge} with network {other}"
+            diagnostics.append(_refused(row, network, "network-collision", text))
+            continue
+        taken.update(dict.fromkeys(claims, network.id))
+        found[network.id] = Carried(network, row.vlan, bridge, tuple(sorted((ref(row), ref(network)))))
+    return found
+
+
+def _trouble(
+    row: LocalVlan, network: Network | None, host: Host, bridges: dict[str, str]
+) -> tuple[str, str] | tuple[()]:
+    if network is None:
+        return "missing-network", "does not exist"
+    if not is_word(network.id):
+        return "bad-id", "has an id that no namespace can be named after"
+    if not 1 <= row.vlan <= 4094:
+        return "bad-local-vlan", f"has the local VLAN tag {row.vlan} here, outside of 1..4094"
+    if host.settings.bridge_mappings.get(network.physical_network) not in bridges:
+        return "unknown-physical-network", f"is on physical network {network.physical_network!r}, not reached from here"
+    if network.network_type == "flat":
+        return ()
+    if network.network_type != "vlan":
+        return "unsupported-network-type", f"is of type {network.network_type!r}; vlan and flat are known"
+    if network.segmentation_id is None or not 1 <= network.segmentation_id <= 4094:
+        return "bad-segment", f"has segment {network.segmentation_id}, outside of 1..4094"
+    return ()
+
+
+def _refused(row: LocalVlan, network: Network | None, code: str = "", text: str = "") -> Diagnostic:
+    name = f"Network {network.name!r} ({network.id})" if network is not None else f"Network {row.network_id}"
+    intent = {ref(row), *([ref(network)] if network is not None else [])}
+    return Diagnostic(
+        code=code, intent=tuple(sorted(intent)), text=f"{name} {text}; its ports here stay on the dead VLAN."
+    )

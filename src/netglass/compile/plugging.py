@@ -1,0 +1,106 @@
+"""Lowers the ports of guests to devices, switch ports and VLAN tags.
+
+Hybrid (``iptables_hybrid``): guest - tap - qbr - qvb | qvo - br-int, so that filters can sit on the Linux bridge.
+Native (``openvswitch``):     guest - tap - br-int.
+
+A port whose device is a server of ours on this host is plugged by us; the tap comes with the guest.  Every other
+guest's port is plugged by an outside compute service, as Nova with os-vif does: its device on br-int is awaited, and
+only the tag is ours.
+
+A port gets its network's tag only when it, its network and the host's part in the network are as they must be;
+else it stays on the dead VLAN.
+Source: DATAPLANE.md, "Guest attachment"; os-vif's plug of a hybrid VIF for IPv6 on the devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netglass.base.ids import qbr_name, qvb_name, qvo_name, tap_name
+from netglass.compile.guests import runs_here
+from netglass.compile.place import INTEGRATION, Place, is_service
+from netglass.desired.state import DEAD_VLAN, Diagnostic, Link, PortTag, SwitchPort, Sysctl, Thing
+from netglass.model.resources import Port, Server, ref
+
+OWNER = "plugging"
+
+
+def compile_plugging(place: Place) -> Iterator[Thing | Diagnostic]:
+    """Gives what plugs in the guests' ports that are bound to the host."""
+    hybrid = place.settings.firewall_driver != "openvswitch"
+    for port in place.ports:
+        if is_service(port):
+            continue
+        if port.vnic_type != "normal":
+            text = f"Port {port.id} is of vnic type {port.vnic_type!r}, which no host of this cloud can plug."
+            yield Diagnostic(code="unsupported-vnic-type", intent=(ref(port),), text=text)
+            continue
+        if port.network_id not in place.carried:
+            text = f"Port {port.id} is bound here, but the host does not carry its network {port.network_id}."
+            yield Diagnostic(code="network-not-carried", intent=(ref(port),), text=text)
+        server = place.server_of(port)
+        if server is None:
+            yield from _outside(place, port, hybrid)
+        elif hybrid:
+            yield from _hybrid(place, port, server)
+        elif runs_here(place, server):
+            yield from _native(place, port, server)
+
+
+def switch_ids(port: Port) -> dict[str, str]:
+    """Gives the external_ids by which everybody knows a port on the switch."""
+    ids = {"attached-mac": port.mac_address, "iface-id": port.id, "iface-status": "active"}
+    return ids | ({"vm-id": port.device_id} if port.device_id and not is_service(port) else {})
+
+
+def port_tag(place: Place, port: Port, device: str, owner: str) -> PortTag:
+    """Gives the tag of a port's device: its network's when it may pass frames, else the dead VLAN."""
+    carried = place.carried.get(port.network_id)
+    intent: tuple[str, ...] = (ref(port),)
+    vlan = DEAD_VLAN
+    if carried is not None:
+        intent = tuple(sorted((*carried.intent, ref(port))))
+        vlan = carried.vlan if port.admin_state_up and carried.network.admin_state_up else DEAD_VLAN
+    return PortTag(owner=owner, intent=intent, port=device, vlan=vlan)
+
+
+def mtu_of(place: Place, port: Port) -> int:
+    """Gives the MTU of a port's devices, in bytes; 0 (as it is) when its network is not known here."""
+    carried = place.carried.get(port.network_id)
+    return carried.network.mtu if carried is not None else 0
+
+
+def _outside(place: Place, port: Port, hybrid: bool) -> Iterator[Thing]:
+    device = qvo_name(port.id) if hybrid else tap_name(port.id)
+    yield SwitchPort(owner=OWNER, intent=(ref(port),), bridge=INTEGRATION, name=device, awaited=True)
+    yield port_tag(place, port, device, OWNER)
+
+
+def _native(place: Place, port: Port, server: Server) -> Iterator[Thing]:
+    intent, tap = (ref(port), ref(server)), tap_name(port.id)
+    yield Link(owner=OWNER, intent=intent, name=tap, form="tap", mtu=mtu_of(place, port))
+    yield _quiet(intent, tap)
+    yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=tap, external_ids=switch_ids(port))
+    yield port_tag(place, port, tap, OWNER)
+
+
+def _hybrid(place: Place, port: Port, server: Server) -> Iterator[Thing]:
+    intent, mtu = (ref(port), ref(server)), mtu_of(place, port)
+    qbr, qvb, qvo, tap = qbr_name(port.id), qvb_name(port.id), qvo_name(port.id), tap_name(port.id)
+    whole = place.settings.datapath_type != "netdev"  # a userspace switch reads frames before checksums are filled in
+    yield Link(owner=OWNER, intent=intent, name=qbr, form="bridge", mtu=mtu)
+    yield Link(owner=OWNER, intent=intent, name=qvb, form="veth", peer=qvo, mtu=mtu, master=qbr, tx_checksum=whole)
+    yield Link(owner=OWNER, intent=intent, name=qvo, form="veth", peer=qvb, mtu=mtu, tx_checksum=whole)
+    quiet = [qbr, qvb, qvo]
+    if runs_here(place, server):
+        yield Link(owner=OWNER, intent=intent, name=tap, form="tap", mtu=mtu, master=qbr)
+        quiet.append(tap)
+    for device in quiet:
+        yield _quiet(intent, device)
+    yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=qvo, external_ids=switch_ids(port))
+    yield port_tag(place, port, qvo, OWNER)
+
+
+def _quiet(intent: tuple[str, ...], device: str) -> Sysctl:
+    """Keeps the host itself from taking an IPv6 address on a guest's wire, and from speaking there."""
+    return Sysctl(owner=OWNER, intent=intent, netns="", name=f"net/ipv6/conf/{device}/disable_ipv6", value="1")

@@ -1,0 +1,112 @@
+"""Lowers a host's networks to bridges, the links between them, and flows.
+
+br-int switches by the host's own VLAN tags; each provider bridge leads to one physical network, where a network is
+known by its segment.  The two are joined by int-<bridge> and phy-<bridge>, and the tag is turned into the segment and
+back as a frame enters the one or the other:
+
+    br-int     65535  dl_vlan=4095                              drop         ports that are not wired
+               3      in_port=int-br-eth2,dl_vlan=<segment>     mod_vlan_vid:<local>,NORMAL
+               2      in_port=int-br-eth2                       drop         networks that are not here
+               1                                                NORMAL
+    br-eth2    4      in_port=phy-br-eth2,dl_vlan=<local>       mod_vlan_vid:<segment>,NORMAL
+               2      in_port=phy-br-eth2                       drop
+               1                                                NORMAL
+
+A flat network has no tag outside: strip_vlan on the way out, and frames without a tag on the way in.
+Bridges fail secure: without these flows nothing passes, so NORMAL is one of them.
+
+Called by compile.compiler.  Source: DATAPLANE.md, "Switching"; the priorities are those of the blog post's dumps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netglass.base.ids import int_peer_name, phy_peer_name
+from netglass.compile.place import INTEGRATION, Carried, Place
+from netglass.desired.state import DEAD_VLAN, OWNERS, Bridge, Flow, Link, SwitchPort, Thing
+from netglass.pipeline import tables
+from netglass.pipeline.cookies import pack_cookie
+from netglass.pipeline.flows import DROP, NORMAL, STRIP_VLAN, UNTAGGED, Match, actions, set_vlan
+from netglass.pipeline.tables import Table
+
+OWNER = "switching"
+_FEATURE = OWNERS.index(OWNER)
+_LEAST_MTU = 1500  # bytes
+
+
+def compile_switching(place: Place) -> Iterator[Thing]:
+    """Gives the bridges, what joins them, and their flows."""
+    yield _bridge(place, INTEGRATION)
+    yield _flow(INTEGRATION, tables.DEAD, Match(vlan=DEAD_VLAN), DROP, place.intent)
+    yield _flow(INTEGRATION, tables.SWITCH, Match(), NORMAL, place.intent)
+    for bridge, nic in place.bridges.items():
+        yield from _provider(place, bridge, nic)
+    for carried in place.carried.values():
+        yield from _translation(carried)
+
+
+def _bridge(place: Place, name: str) -> Bridge:
+    return Bridge(owner=OWNER, intent=place.intent, name=name, datapath_type=place.settings.datapath_type)
+
+
+def _provider(place: Place, bridge: str, nic: str) -> Iterator[Thing]:
+    yield _bridge(place, bridge)
+    if nic:
+        yield Link(owner=OWNER, intent=place.intent, name=nic, form="nic")
+        yield SwitchPort(owner=OWNER, intent=place.intent, bridge=bridge, name=nic, trunk=True)
+    inner, outer = int_peer_name(bridge), phy_peer_name(bridge)
+    yield from _joint(place, (INTEGRATION, inner), (bridge, outer))
+    yield _flow(INTEGRATION, tables.UNKNOWN, Match(in_port=inner), DROP, place.intent)
+    yield _flow(bridge, tables.UNKNOWN, Match(in_port=outer), DROP, place.intent)
+    yield _flow(bridge, tables.SWITCH, Match(), NORMAL, place.intent)
+
+
+def _joint(place: Place, inner: tuple[str, str], outer: tuple[str, str]) -> Iterator[Thing]:
+    """Joins two bridges, each given with the name of its port, by a veth pair or by patch ports."""
+    as_veth = place.settings.provider_link != "patch"
+    mtu = _mtu(place, outer[0])
+    for (bridge, name), (_, peer) in ((inner, outer), (outer, inner)):
+        if as_veth:
+            # Only the switch sends into these, always with whole checksums: offload may stay as it is.
+            yield Link(owner=OWNER, intent=place.intent, name=name, form="veth", peer=peer, mtu=mtu)
+        yield SwitchPort(
+            owner=OWNER,
+            intent=place.intent,
+            bridge=bridge,
+            name=name,
+            type="" if as_veth else "patch",
+            options={} if as_veth else {"peer": peer},
+            trunk=True,
+        )
+
+
+def _mtu(place: Place, bridge: str) -> int:
+    """Gives the MTU of a veth pair: enough for the largest network that passes through it."""
+    passing = (carried.network.mtu for carried in place.carried.values() if carried.bridge == bridge)
+    return max(_LEAST_MTU, *passing, _LEAST_MTU)
+
+
+def _translation(carried: Carried) -> Iterator[Flow]:
+    """Gives a network's two flows: its tag into its segment on the way out, and back on the way in."""
+    segment = carried.network.segmentation_id if carried.network.network_type != "flat" else None
+    outside = UNTAGGED if segment is None else segment
+    out = STRIP_VLAN if segment is None else set_vlan(segment)
+    leaving = Match(in_port=phy_peer_name(carried.bridge), vlan=carried.vlan)
+    entering = Match(in_port=int_peer_name(carried.bridge), vlan=outside)
+    yield _flow(carried.bridge, tables.LOCAL_TO_SEGMENT, leaving, actions(out, NORMAL), carried.intent)
+    yield _flow(INTEGRATION, tables.SEGMENT_TO_LOCAL, entering, actions(set_vlan(carried.vlan), NORMAL), carried.intent)
+
+
+def _flow(bridge: str, priority: int, match: Match, doing: str, intent: tuple[str, ...]) -> Flow:
+    table: Table = tables.INTEGRATION_CLASSIFY if bridge == INTEGRATION else tables.PROVIDER_CLASSIFY
+    return Flow(
+        owner=OWNER,
+        intent=intent,
+        bridge=bridge,
+        table=table.number,
+        priority=priority,
+        match=match.text(),
+        actions=doing,
+        cookie=pack_cookie(_FEATURE, intent[0]),
+    )

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-import msgspec
 import typer
 
 from netglass.lab import build, entry, places, topology
@@ -111,13 +110,16 @@ def _say_where_to_go(record: LabRecord, seconds: float) -> None:
 
 
 @app.command()
-def down(lab: str = _LAB) -> None:
+def down(
+    name: str = typer.Argument("", help="Which lab, where several are up.", show_default=False),
+    lab: str = _LAB,
+) -> None:
     """Take a lab down; nothing of it is left."""
     with _told():
-        if not lab and not places.names():
+        if not (name or lab or places.names()):
             typer.echo("No lab is up.", err=True)
             return
-        place = places.choose(lab)
+        place = places.choose(name or lab)
         with _Progress(f"lab {place.name}") as progress:
             build.take_down(place, progress.tell)
 
@@ -141,20 +143,24 @@ def list_labs(as_json: bool = _JSON) -> None:
 
 @app.command()
 def status(lab: str = _LAB, as_json: bool = _JSON) -> None:
-    """Show how a lab's hosts, agents and guests are doing; status 1 when something is not as it should be."""
+    """Show how hosts, agents and guests are doing, of all labs or one; status 1 when not all is as it should be."""
     with _told():
-        place = places.choose(lab)
-        record = _record(place)
-        rows = _host_rows(place, record)
+        wanted = [places.choose(lab)] if lab or not places.names() else [LabPlace(name) for name in places.names()]
+        shown = [_status(place, _record(place)) for place in wanted]
     if as_json:
-        guests = [msgspec.to_builtins(guest) for guest in entry.list_guests(place)]
-        _print_json({"lab": place.name, "api": api_url(record.uplink), "hosts": rows, "guests": guests})
+        _print_json(shown)
     else:
-        typer.echo(f"Lab {place.name}, API {api_url(record.uplink)}")
-        shown = ("host", "state", "pid", "roles", "address", "agent", "guests")
-        _print_table(shown, [{**row, "guests": ", ".join(row["guests"])} for row in rows])
+        columns = ("host", "state", "pid", "roles", "address", "agent", "guests")
+        for found in shown:
+            typer.echo(f"Lab {found['lab']}, API {found['api']}")
+            _print_table(columns, [{**row, "guests": ", ".join(row["guests"])} for row in found["hosts"]])
+    rows = [row for found in shown for row in found["hosts"]]
     if any(row["state"] != "up" or row["agent"] not in ("realised", "") for row in rows):
         raise typer.Exit(1)
+
+
+def _status(place: LabPlace, record: LabRecord) -> dict[str, Any]:
+    return {"lab": place.name, "api": api_url(record.uplink), "hosts": _host_rows(place, record)}
 
 
 def _host_rows(place: LabPlace, record: LabRecord) -> list[dict[str, Any]]:

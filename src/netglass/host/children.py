@@ -90,23 +90,46 @@ class Launch:
     environment: dict[str, str] | None = None
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """A process that is on its way to exec."""
+
+    launch: Launch
+    between: int
+    trouble: int
+
+
 def start(launch: Launch) -> Child:
     """Starts a process that does not depend on this one, and records it.
 
     Raises LaunchError when it could not get as far as exec; then nothing of it runs.
+    """
+    return finish(begin(launch))
+
+
+def begin(launch: Launch) -> Beginning:
+    """Begins to start a process, so that several can be on their way at once; each must be given to `finish`.
+
+    Raises LaunchError.
     """
     program = launch.argv[0] if "/" in launch.argv[0] else shutil.which(launch.argv[0], path=_ENVIRONMENT["PATH"])
     if program is None:
         raise LaunchError(f"start of {launch.argv[0]}: no such program is installed")
     launch.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    first = os.fork()
-    if first == 0:
+    between = os.fork()
+    if between == 0:
         _between(launch, program, writing)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
+    return Beginning(launch, between, reading)
+
+
+def finish(beginning: Beginning) -> Child:
+    """Waits until a process has got as far as exec.  Raises LaunchError when it has not; then nothing of it runs."""
+    launch = beginning.launch
+    with os.fdopen(beginning.trouble, "rb") as pipe:
         trouble = pipe.read().decode(errors="replace")  # ends when exec has closed the other end
-    os.waitpid(first, 0)
+    os.waitpid(beginning.between, 0)
     if trouble:
         raise LaunchError(f"start of {launch.argv[0]}: {trouble}")
     state = recorded(launch.directory)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from netglass.base.errors import NetglassError
 from netglass.host import rtnetlink as rt
-from netglass.host.netlink import Change, Netlink, delete_link, set_link
+from netglass.host.netlink import Change, Netlink, delete_group, group_link, set_link
 
 _IFLA_NET_NS_PID = 19
+_DOOMED = 0x6E68  # a group of devices (ip-link(8)) of our own, only ever filled just before it is deleted
 
 
 class VethError(NetglassError):
@@ -58,7 +59,7 @@ def plug(near: End, far: End, pid: int, *, mtu: int, alias: str, netns: str = ""
     try:
         with closing(Netlink(netns)) as here:
             _do(here, _pair(near, far, pid, mtu), what)
-            index = next(d.index for d in here.devices() if d.name == near.name)
+            index = _index_in(here, near.name)
             # The kernel leaves an alias out when it makes a device; it takes it only afterwards.
             _do(here, set_link(index, alias=alias), f"alias of {near.name}")
             if not near.tx_checksum:
@@ -67,17 +68,22 @@ def plug(near: End, far: End, pid: int, *, mtu: int, alias: str, netns: str = ""
             with closing(Netlink(netns_of(pid))) as there:
                 there.set_tx_checksum(far.name, False)
     except OSError as error:
-        unplug(near.name, netns)
+        unplug(near.name, netns=netns)
         raise VethError(f"{what}: {error}") from error
 
 
-def unplug(name: str, netns: str = "") -> None:
-    """Deletes the device in `netns`, and so its peer; nothing when it is not there.  Raises VethError."""
+def unplug(*names: str, netns: str = "") -> None:
+    """Deletes devices of `netns`, and so their peers; those that are not there are left out.
+
+    Many take as long as one: the kernel waits once for all of a group.  Raises VethError.
+    """
     with closing(Netlink(netns)) as here:
-        for index in [d.index for d in here.devices() if d.name == name]:
-            number = here.apply([delete_link(index)])[0]
-            if number not in (0, errno.ENODEV):
-                raise VethError(f"deletion of {name}: {os.strerror(number)}")
+        indexes = [index for name in names if (index := _index_in(here, name))]
+        if not indexes:
+            return
+        outcome = here.apply([*(group_link(index, _DOOMED) for index in indexes), delete_group(_DOOMED)])
+        if outcome[-1] not in (0, errno.ENODEV):
+            raise VethError(f"deletion of {', '.join(names)}: {os.strerror(outcome[-1])}")
 
 
 def _index(name: str) -> int:
@@ -85,6 +91,12 @@ def _index(name: str) -> int:
         return socket.if_nametoindex(name)
     except OSError:
         return 0
+
+
+def _index_in(netlink: Netlink, name: str) -> int:
+    if not netlink.netns:
+        return _index(name)  # one question in place of a list of every device
+    return next((d.index for d in netlink.devices() if d.name == name), 0)
 
 
 def _pair(near: End, far: End, pid: int, mtu: int) -> Change:

@@ -8,6 +8,7 @@ the kernel takes away with the last of them.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from ipaddress import IPv4Network
 import msgspec
 
 from netglass.host import syscalls
-from netglass.host.children import Child, Launch, LaunchError, start, stop
+from netglass.host.children import Child, Launch, LaunchError, send, start, stop
 from netglass.host.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC
 from netglass.host.veth import VethError
 from netglass.lab import fabric, hosts, places, uplink
@@ -139,7 +140,10 @@ def _enter_fabric(name: str) -> None:
 
 
 def _stop(place: LabPlace) -> None:
-    for directory, child in place.children().items():
+    there = place.children()
+    for child in there.values():
+        send(child, signal.SIGKILL)  # to all at once, and then waited for
+    for directory, child in there.items():
         # The end of PID 1 is the end of every process in its namespace, and stop returns only after all of them.
         if not stop(child, grace_s=0):
             raise LabError(f"Process {child.pid} ({directory}) does not end, even after SIGKILL.")

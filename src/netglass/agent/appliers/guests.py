@@ -13,22 +13,42 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 import netglass.guest
+from netglass.agent.appliers.marks import mark_of
 from netglass.agent.appliers.protocol import Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import Guest, GuestBoot, HostState, Thing
 from netglass.host import hull, veth
-from netglass.host.children import Child, Launch, LaunchError, State, Watched, alive, recorded, start, stop, tail
+from netglass.host.children import (
+    Beginning,
+    Child,
+    Launch,
+    LaunchError,
+    State,
+    Watched,
+    alive,
+    begin,
+    finish,
+    recorded,
+    send,
+    stop,
+    tail,
+)
+
+T = TypeVar("T", bound=Thing)
+R = TypeVar("R")
 
 _SCRIPTS = hull.scripts(Path(netglass.guest.__file__).parent)
+_BATCH = 20  # guests that are taken away together: half a second at most
 _NO_BOOT = 0  # boots count from 1: differs from every wanted guest
 
 
@@ -81,32 +101,58 @@ class Guests:
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Makes hulls, or boots them."""
-        failed = []
-        for thing in work.wanted:
-            try:
-                if isinstance(thing, Guest):
-                    self._make(thing)
-                elif isinstance(thing, GuestBoot):
-                    self._boot(thing)
-                self._trouble.pop(thing.key, None)
-            except (LaunchError, veth.VethError, OSError) as error:
-                self._trouble[thing.key] = str(error)
-                failed.append(ApplyError(work.kind, thing.key, str(error)))
+        failed: list[ApplyError] = []
+        boots = [thing for thing in work.wanted if isinstance(thing, GuestBoot)]
+        guests = [thing for thing in work.wanted if isinstance(thing, Guest)]
+        # Making namespaces is most of the work, and the kernel does it on every core at once.
+        at_once = 2 * (os.cpu_count() or 1)
+        for first in range(0, len(guests), at_once):
+            batch = guests[first : first + at_once]
+            begun = [(guest, self._tried(work.kind, guest, self._begin, failed)) for guest in batch]
+            for guest, beginning in begun:
+                if beginning is not None:
+                    self._tried(work.kind, guest, partial(self._complete, beginning), failed)
+        for boot in boots:
+            self._tried(work.kind, boot, self._boot, failed)
         return failed
+
+    def _tried(self, kind: str, thing: T, step: Callable[[T], R], failed: list[ApplyError]) -> R | None:
+        try:
+            done = step(thing)
+        except (LaunchError, veth.VethError, OSError) as error:
+            self._trouble[thing.key] = str(error)
+            failed.append(ApplyError(kind, thing.key, str(error)))
+            return None
+        self._trouble.pop(thing.key, None)
+        return done
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
         """Kills guests whole, and takes away what they leave; their console logs go with an empty directory."""
-        failed = []
-        for thing in things:
-            if isinstance(thing, Guest):
-                try:
-                    self._end(thing.server_id)
-                    _clear(Path(thing.directory))
-                    self._trouble.pop(thing.server_id, None)
-                except (veth.VethError, OSError) as error:
-                    failed.append(ApplyError(kind, thing.key, str(error)))
+        failed: list[ApplyError] = []
+        guests = [thing for thing in things if isinstance(thing, Guest)]
+        for start_at in range(0, len(guests), _BATCH):
+            failed += self._remove_together(kind, guests[start_at : start_at + _BATCH])
             if hurry():
                 break
+        return failed
+
+    def _remove_together(self, kind: str, guests: list[Guest]) -> list[ApplyError]:
+        for guest in guests:
+            state = recorded(self._root / guest.server_id)
+            if state is not None:
+                send(state.child, signal.SIGKILL)  # to all at once, and then waited for
+        failed = []
+        try:
+            veth.unplug(*(nic.tap for guest in guests for nic in guest.nics))
+        except (veth.VethError, OSError) as error:
+            failed = [ApplyError(kind, guest.key, str(error)) for guest in guests]
+        for guest in guests:
+            try:
+                self._end(guest.server_id)
+                _clear(Path(guest.directory))
+                self._trouble.pop(guest.server_id, None)
+            except (veth.VethError, OSError) as error:
+                failed.append(ApplyError(kind, guest.key, str(error)))
         return failed
 
     def watch(self) -> list[int]:
@@ -142,7 +188,7 @@ class Guests:
     def _booted(self, server_id: str) -> bool:
         return (self._root / server_id / "booted").exists()
 
-    def _make(self, guest: Guest) -> None:
+    def _begin(self, guest: Guest) -> Beginning:
         self._end(guest.server_id)
         directory = self._root / guest.server_id
         (directory / "root").mkdir(mode=0o700, parents=True)
@@ -152,15 +198,17 @@ class Guests:
         # file, and a line written while it was not reading yet is kept.
         fifo = os.open(directory / "fifo", os.O_RDWR | os.O_CLOEXEC)
         try:
-            child = start(_launch(guest, directory, fifo))
+            return begin(_launch(guest, directory, fifo))
         finally:
             os.close(fifo)
+
+    def _complete(self, beginning: Beginning, guest: Guest) -> None:
+        child = finish(beginning)
         self._living[guest.server_id] = child
         try:
             for index, nic in enumerate(guest.nics):
                 far = veth.End(f"eth{index}", nic.mac, tx_checksum=False)
-                alias = f"netglass {guest.owner} {guest.intent[0]}"
-                veth.plug(veth.End(nic.tap), far, child.pid, mtu=nic.mtu, alias=alias)
+                veth.plug(veth.End(nic.tap), far, child.pid, mtu=nic.mtu, alias=mark_of(guest))
         except (veth.VethError, OSError):
             self._end(guest.server_id)
             raise
@@ -184,8 +232,7 @@ class Guests:
         if state is not None and not stop(state.child, grace_s=0):
             raise OSError(f"process {state.pid} does not end, even after SIGKILL")
         # The kernel takes a dead namespace's devices away in its own time; the next guest wants the names now.
-        for nic in guest.nics if guest is not None else ():
-            veth.unplug(nic.tap)
+        veth.unplug(*(nic.tap for nic in (guest.nics if guest is not None else ())))
         shutil.rmtree(self._root / server_id, ignore_errors=True)
 
 

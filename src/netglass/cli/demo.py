@@ -22,7 +22,7 @@ The lab stays up. To look around:
   netglass lab shell compute1              a host; its own commands need no flags:
       ovs-vsctl show; brctl show; ovs-ofctl dump-flows br-int
   netglass lab shell control               ip netns list; ps -C dnsmasq -ww -o args
-  netglass lab guest vm1                   inside a guest: ip addr; ping 10.0.0.1
+  netglass lab guest vm1                   inside a guest: ip addr; ping 10.0.0.2
   eval "$(netglass lab env --user demo)"   then: openstack server list
   netglass plan compute1                   what the host must look like, and why
   netglass diff compute1                   what differs from that now: nothing

@@ -36,12 +36,13 @@ def _create(stage: Stage) -> Scene[str]:
     if "id" not in said:
         raise Broken
     yield equal("a project user is not shown where it runs", ("None",) * 3, tuple(said.get(n) for n in _PROVIDER))
+    # By id: an admin sees the networks of all projects, and names need not be unique.
     seen = stage.client("admin", "network", "show", said["id"], *_columns(_NETWORK_COLUMNS))
     provider = tuple(client.fields(seen.output).get(name) for name in _PROVIDER)
     yield seen.marked(*(word for word in provider if word))
     wanted = ("vlan", cast.PHYSICAL, str(cast.SEGMENT))
     yield equal("an admin is: a VLAN of the physical network, with the first free segment", wanted, provider)
-    asked = ("--network", said["id"], "--subnet-range", cast.CIDR)
+    asked = ("--network", cast.NETWORK, "--subnet-range", cast.CIDR)
     subnet = _made(stage, "subnet", cast.SUBNET, _SUBNET_COLUMNS, asked)
     yield subnet.marked(cast.CIDR, cast.POOL)
     got = client.fields(subnet.output)
@@ -58,7 +59,7 @@ def _made(stage: Stage, kind: str, name: str, columns: tuple[str, ...], asked: t
     # Running the demo again uses what the last run made; a lab that just came up is not asked in vain.
     if not stage.fresh:
         there = stage.client("demo", kind, "show", name, *_columns(columns))
-        if there.status == 0:
+        if "found for" not in there.output:  # "No Network found for net1": all else is there, or a failure to show
             return there
     return stage.client("demo", kind, "create", *asked, name, *_columns(columns))
 

@@ -15,16 +15,16 @@ _PORT_COLUMNS = ("-c", "ID", "-c", "MAC Address", "-c", "Fixed IP Addresses", "-
 _SERVER_COLUMNS = ("-c", "id", "-c", "name", "-c", "status", "-c", "OS-EXT-AZ:availability_zone")
 
 
-def play(stage: Stage, network: cast.Network) -> Scene[tuple[cast.Guest, ...]]:
+def play(stage: Stage) -> Scene[tuple[cast.Guest, ...]]:
     """Launches the guests, waits for their addresses, looks at their hosts, and lets them ping each other.
 
     Raises Broken when a guest has no address.
     """
     yield Began(title="Use case 2: launch guests")
     yield Said(text="Two guests, each on a compute host of its own.")
-    yield from _create(stage, network)
+    yield from _create(stage)
     yield from _addresses(stage)
-    guests = yield from _listed(stage, network)
+    guests = yield from _listed(stage)
     for guest in guests:
         yield from _wire(stage, guest)
     yield Said(text="End to end, both ways:")
@@ -44,7 +44,7 @@ def ping(shown: Shown, text: str) -> Scene[None]:
     yield true(text, sent > 0 and sent == received, "every request answered", f"{received} of {sent} answered")
 
 
-def _create(stage: Stage, network: cast.Network) -> Scene[None]:
+def _create(stage: Stage) -> Scene[None]:
     there = () if stage.fresh else client.rows(stage.client("demo", "server", "list").output)
     wanted = []
     for name, host in cast.GUESTS:
@@ -54,9 +54,14 @@ def _create(stage: Stage, network: cast.Network) -> Scene[None]:
             continue
         for row in old:
             yield stage.client("demo", "server", "delete", "--wait", row["ID"])
-        asked = ("--image", "light", "--flavor", "nano", "--network", network.id)
+        asked = ("--image", "light", "--flavor", "nano", "--network", cast.NETWORK)
         wanted.append(("server", "create", *asked, "--availability-zone", f"nova:{host}", name, *_SERVER_COLUMNS))
-    yield from stage.clients("demo", *wanted)
+    for shown in stage.clients("demo", *wanted):
+        yield shown
+        made = client.fields(shown.output)
+        yield true(f"{made.get('name', 'the server')} is being made", "id" in made, "a server with an id", shown.output)
+        if "id" not in made:
+            raise Broken
 
 
 def _addresses(stage: Stage) -> Scene[None]:
@@ -75,9 +80,9 @@ def has_address(shown: Shown) -> bool:
     return bool(links.assigned(shown.output))
 
 
-def _listed(stage: Stage, network: cast.Network) -> Scene[tuple[cast.Guest, ...]]:
+def _listed(stage: Stage) -> Scene[tuple[cast.Guest, ...]]:
     servers, ports = stage.clients(
-        "demo", ("server", "list"), ("port", "list", "--network", network.id, *_PORT_COLUMNS)
+        "demo", ("server", "list"), ("port", "list", "--network", cast.NETWORK, *_PORT_COLUMNS)
     )
     yield servers
     yield ports

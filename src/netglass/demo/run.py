@@ -29,7 +29,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 def story(stage: Stage) -> Scene[None]:
     """Plays the use cases; each stands on the one before."""
     network = yield from create_network.play(stage)
-    guests = yield from launch_guests.play(stage, network)
+    guests = yield from launch_guests.play(stage)
     yield from serve_dhcp.play(stage, network, guests)
 
 

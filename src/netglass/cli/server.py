@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from socket import socket
+from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 600
 """How long an idle connection is kept: openstacksdk does not repeat a POST on one that was dropped (API.md)."""
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 
 STOP_S = 10
 """How long requests in flight may take when the server is told to stop."""
@@ -39,11 +42,25 @@ def server(
         settings = read_config(config)
         _log_to_stderr(settings.log_level)
         _give_memory_back()
+        bound = _bind(settings)
         services = open_services(settings)
     except Invalid as error:
         typer.echo(f"netglass server: {error.message}", err=True)
         raise typer.Exit(2) from None
-    _serve(settings, services)
+    _serve(settings, services, bound)
+
+
+def _bind(config: ServerConfig) -> socket:
+    # First of all, as two servers on one port would also be two on one database.  uvicorn listens on it once it
+    # serves: whoever can connect gets an answer.
+    bound = socket(AF_INET6 if ":" in config.listen else AF_INET)
+    try:
+        bound.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)  # connections of the one before may still be closing
+        bound.bind((config.listen, config.port))
+    except OSError as error:
+        typer.echo(f"netglass server: cannot listen on {config.listen} port {config.port}: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
+    return bound
 
 
 def _log_to_stderr(level: str) -> None:
@@ -90,7 +107,7 @@ def open_services(config: ServerConfig) -> Services:
     )
 
 
-def _serve(config: ServerConfig, services: Services) -> None:
+def _serve(config: ServerConfig, services: Services, bound: socket) -> None:
     import uvicorn
 
     from netglass.api.app import create_app
@@ -119,8 +136,6 @@ def _serve(config: ServerConfig, services: Services) -> None:
         Server(
             uvicorn.Config(
                 app,
-                host=config.listen,
-                port=config.port,
                 loop="uvloop",
                 http=BoundedHeads,
                 ws="none",
@@ -128,11 +143,11 @@ def _serve(config: ServerConfig, services: Services) -> None:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                backlog=2048,
+                backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=STOP_S,
             )
-        ).run()
+        ).run([bound])
     finally:
         services.store.close()
     _log.info("stopped at revision %d", services.store.snapshot.revision)

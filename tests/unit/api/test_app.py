@@ -196,7 +196,8 @@ def test_port_in_use_is_said_and_not_waited_for(server: ServerProcess, tmp_path:
     found = subprocess.run(command, capture_output=True, text=True, timeout=30, env=dict(os.environ), check=False)
 
     assert found.returncode == 1
-    assert "address already in use" in found.stderr
+    assert f"cannot listen on 127.0.0.1 port {server.port}: Address already in use" in found.stderr
+    assert not (second / "x.db").exists()
 
 
 def test_mistake_in_the_configuration_is_one_line_and_status_2(tmp_path: Path) -> None:

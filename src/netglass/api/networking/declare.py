@@ -40,6 +40,7 @@ class View:
 Row = Any
 """A row of intent, or a frozen value that stands for one (an agent, a zone)."""
 
+Index = Callable[[View, list[str]], Iterable[Row] | None]
 Show = Callable[[Row, View], Any]
 Passes = Callable[[Row], bool]
 
@@ -111,7 +112,8 @@ class Resource:
     attributes  in the order in which the reference shows them
     find        gives the row of an id, or None
     rows        gives the rows that a caller might see, out of an index where they may not see all
-    indexes     attribute -> rows with that value: used in place of `rows` when a list is filtered by it; best first
+    indexes     attribute -> what gives all rows that a filter by it can let through, maybe more, out of the filter's
+                texts, or None when it cannot tell: used in place of `rows`; the best first
     missing     Neutron's fault type for an unknown id
     create, update, delete   the decisions; None where the verb is not offered
     bulk        several may be made in one request
@@ -126,7 +128,7 @@ class Resource:
     attributes: tuple[Attribute, ...]
     find: Callable[[View, str], Row | None]
     rows: Callable[[View, Caller], Iterable[Row]]
-    indexes: Mapping[str, Callable[[View, str], Iterable[Row]]] = field(default_factory=dict)
+    indexes: Mapping[str, Index] = field(default_factory=dict)
     missing: str
     create: Callable[[Decision, Mapping[str, Any]], Row] | None = None
     update: Callable[[Decision, Any, Mapping[str, Any]], Row] | None = None

@@ -27,6 +27,12 @@ class Wrong(ValueError):
     """A value that its kind does not take; the text is the reason, without a full stop."""
 
 
+def quoted(value: Any) -> str:
+    """Gives a value between quotes, as reasons show it; what is long is cut, for it came from outside."""
+    shown = str(value)
+    return f"'{shown}'" if len(shown) <= TEXT_LIMIT else f"'{shown[:TEXT_LIMIT]}…'"
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of value.
@@ -51,9 +57,9 @@ def text(limit: int = TEXT_LIMIT, *, blank: bool = True, one_line: bool = False)
     def parse(value: Any) -> str:
         found = parse_text(value, limit)
         if not blank and not found.strip():
-            raise Wrong(f"'{found}' Blank strings are not permitted")
+            raise Wrong(f"{quoted(found)} Blank strings are not permitted")
         if one_line and any(ord(c) < 32 or ord(c) == 127 for c in found):
-            raise Wrong(f"{found!r} contains control characters")
+            raise Wrong(f"{quoted(repr(found))} contains control characters")
         return found
 
     return Kind(parse, {"type": "string", "maxLength": limit, **({} if blank else {"minLength": 1})})
@@ -62,9 +68,9 @@ def text(limit: int = TEXT_LIMIT, *, blank: bool = True, one_line: bool = False)
 def parse_text(value: Any, limit: int = TEXT_LIMIT) -> str:
     """Reads a string of at most `limit` characters; a NUL is refused, as PostgreSQL cannot keep it."""
     if not isinstance(value, str):
-        raise Wrong(f"'{value}' is not a valid string")
+        raise Wrong(f"{quoted(value)} is not a valid string")
     if len(value) > limit:
-        raise Wrong(f"'{value}' exceeds maximum length of {limit}")
+        raise Wrong(f"{quoted(value)} exceeds maximum length of {limit}")
     if "\0" in value:
         raise Wrong("a string must not contain the NUL character")
     return value
@@ -80,7 +86,7 @@ def _parse_boolean(value: Any) -> bool:
             return True
         if spelled in _FALSE:
             return False
-    raise Wrong(f"'{value}' cannot be converted to boolean")
+    raise Wrong(f"{quoted(value)} cannot be converted to boolean")
 
 
 BOOLEAN = Kind(_parse_boolean, {"type": "boolean"}, _parse_boolean)
@@ -91,14 +97,14 @@ def integer(least: int, most: int = LARGEST_INTEGER) -> Kind:
 
     def parse(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, str)):
-            raise Wrong(f"'{value}' is not an integer")
+            raise Wrong(f"{quoted(value)} is not an integer")
         try:
             # int() also takes blanks and underscores, and text of any length; none of them is a number here.
-            found = int(value) if isinstance(value, int) or re.fullmatch(r"-?\d{1,19}", value) else None
+            found = int(value) if isinstance(value, int) or re.fullmatch(r"-?[0-9]{1,19}", value) else None
         except ValueError:
             found = None
         if found is None:
-            raise Wrong(f"'{value}' is not an integer")
+            raise Wrong(f"{quoted(value)} is not an integer")
         if found < least:
             raise Wrong(f"'{found}' is too small - must be at least '{least}'")
         if found > most:
@@ -110,7 +116,7 @@ def integer(least: int, most: int = LARGEST_INTEGER) -> Kind:
 
 def _integer_or_text(value: str) -> int | str:
     """Reads a filter's number; other text stays text and then equals no number."""
-    return int(value) if re.fullmatch(r"-?\d{1,19}", value) else value
+    return int(value) if re.fullmatch(r"-?[0-9]{1,19}", value) else value
 
 
 def one_of(*allowed: str | int) -> Kind:
@@ -120,7 +126,7 @@ def one_of(*allowed: str | int) -> Kind:
     def parse(value: Any) -> Any:
         found = _integer_or_text(value) if numbers and isinstance(value, str) else value
         if isinstance(found, bool) or found not in allowed:
-            raise Wrong(f"'{value}' is not in {list(allowed)}")
+            raise Wrong(f"{quoted(value)} is not in {list(allowed)}")
         return found
 
     schema = {"type": "integer" if numbers else "string", "enum": list(allowed)}
@@ -144,7 +150,7 @@ def nullable(kind: Kind) -> Kind:
 def parse_uuid(value: Any) -> str:
     """Reads a UUID (RFC 9562) and gives its canonical spelling."""
     if not isinstance(value, str) or not _UUID.fullmatch(value):
-        raise Wrong(f"'{value}' is not a valid UUID")
+        raise Wrong(f"{quoted(value)} is not a valid UUID")
     bare = value.replace("-", "").lower()
     return f"{bare[:8]}-{bare[8:12]}-{bare[12:16]}-{bare[16:20]}-{bare[20:]}"
 
@@ -159,7 +165,7 @@ def parse_address(value: Any) -> str:
             return str(ip_address(value))
         except ValueError:
             pass
-    raise Wrong(f"'{value}' is not a valid IP address")
+    raise Wrong(f"{quoted(value)} is not a valid IP address")
 
 
 def address_text(value: str) -> str:
@@ -176,14 +182,14 @@ ADDRESS = Kind(parse_address, {"type": "string", "anyOf": [{"format": "ipv4"}, {
 def parse_cidr(value: Any) -> str:
     """Reads an IP prefix with no host bits and gives its canonical spelling."""
     if not isinstance(value, str) or "/" not in value or "%" in value:
-        raise Wrong(f"'{value}' is not a valid IP subnet")
+        raise Wrong(f"{quoted(value)} is not a valid IP subnet")
     try:
         found = ip_network(value, strict=False)
         address = ip_address(value.split("/")[0])
     except ValueError:
-        raise Wrong(f"'{value}' is not a valid IP subnet") from None
+        raise Wrong(f"{quoted(value)} is not a valid IP subnet") from None
     if address != found.network_address or not value.split("/")[1].isdigit():
-        raise Wrong(f"'{value}' isn't a recognized IP subnet cidr, '{found}' is recommended")
+        raise Wrong(f"{quoted(value)} isn't a recognized IP subnet cidr, '{found}' is recommended")
     return str(found)
 
 
@@ -199,11 +205,11 @@ CIDR = Kind(parse_cidr, {"type": "string", "examples": ["192.0.2.0/24"]}, _cidr_
 
 def _parse_mac(value: Any) -> str:
     if not isinstance(value, str) or not _MAC.fullmatch(value):
-        raise Wrong(f"'{value}' is not a valid MAC address")
+        raise Wrong(f"{quoted(value)} is not a valid MAC address")
     found = value.lower().replace("-", ":")
     # An odd first byte is a group address, and all zeros nobody's (IEEE 802).
     if int(found[:2], 16) & 1 or found == "00:00:00:00:00:00":
-        raise Wrong(f"'{value}' is not a valid MAC address")
+        raise Wrong(f"{quoted(value)} is not a valid MAC address")
     return found
 
 
@@ -217,7 +223,7 @@ def mapping() -> Kind:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise Wrong(f"'{value}' is not a dictionary")
+            raise Wrong(f"{quoted(value)} is not a dictionary")
         return value
 
     return Kind(parse, {"type": ["object", "null"]})
@@ -228,7 +234,7 @@ def parse_list(value: Any) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise Wrong(f"'{value}' is not a list")
+        raise Wrong(f"{quoted(value)} is not a list")
     return value
 
 
@@ -237,13 +243,12 @@ def unique_texts(limit: int = TEXT_LIMIT, most: int = 50) -> Kind:
 
     def parse(value: Any) -> tuple[str, ...]:
         if not isinstance(value, list):
-            raise Wrong(f"'{value}' is not a list")
+            raise Wrong(f"{quoted(value)} is not a list")
+        if len(value) > most:
+            raise Wrong(f"{len(value)} items are more than the {most} that are allowed")
         found = tuple(parse_text(item, limit) for item in value)
-        twice = sorted({item for item in found if found.count(item) > 1}) if len(set(found)) < len(found) else []
-        if twice:
-            raise Wrong(f"Duplicate items in the list: '{', '.join(twice)}'")
-        if len(found) > most:
-            raise Wrong(f"{len(found)} items are more than the {most} that are allowed")
+        if twice := sorted({item for item in found if found.count(item) > 1}):
+            raise Wrong(f"Duplicate items in the list: {quoted(', '.join(twice))}")
         return found
 
     schema = {"type": "array", "uniqueItems": True, "maxItems": most, "items": {"type": "string", "maxLength": limit}}

@@ -35,11 +35,12 @@ def list_rows(resource: Resource, query: Query, view: View, caller: Caller) -> L
 
     Raises Invalid for a filter's text that cannot be, NotFound for a marker that the caller does not see.
     """
-    candidates, answered = _candidates(resource, query, view, caller)
     sees = POLICY[resource.rule("get")]
-    snapshot = view.snapshot
-    wanted = filters_of(resource, query, view, answered)
-    rows = [row for row in candidates if sees(caller, row, snapshot) and all(passes(row) for passes in wanted)]
+    tests = filters_of(resource, query, view)
+    rows = _candidates(resource, query, view, caller)
+    for passes in tests:
+        rows = [row for row in rows if passes(row)]
+    rows = [row for row in rows if sees(caller, row, view.snapshot)]
     if not query.page.limit:
         return Listed(_sorted(rows, query.sorts, view))
     marker = _marker(resource, query.page, view, caller)
@@ -55,16 +56,17 @@ def find_visible(resource: Resource, row_id: str, view: View, caller: Caller) ->
     return row
 
 
-def _candidates(resource: Resource, query: Query, view: View, caller: Caller) -> tuple[Iterable[Row], str]:
-    """Gives rows that hold all that can pass, and the filter that they already answer."""
+def _candidates(resource: Resource, query: Query, view: View, caller: Caller) -> Iterable[Row]:
+    """Gives rows among which all are that can pass."""
     if "id" in query.filters:
         found = (resource.find(view, row_id) for row_id in dict.fromkeys(query.filters["id"]))
-        return [row for row in found if row is not None], "id"
-    for name, rows in resource.indexes.items():
+        return [row for row in found if row is not None]
+    for name, index in resource.indexes.items():
         if name in query.filters:
-            by_id = {row.id: row for text in query.filters[name] for row in rows(view, text)}
-            return list(by_id.values()), name
-    return resource.rows(view, caller), ""
+            rows = index(view, query.filters[name])
+            if rows is not None:
+                return rows
+    return resource.rows(view, caller)
 
 
 def _sorted(rows: list[Row], sorts: tuple[tuple[Attribute, bool], ...], view: View) -> list[Row]:

@@ -97,6 +97,12 @@ def takes_device_owner(caller: Caller, target: Target, snapshot: Snapshot) -> bo
     return caller.may_write
 
 
+def sets_port_security(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets everybody who may write switch it on, and members of the network off."""
+    on = target.wanted.get("port_security_enabled") is True
+    return caller.may_write if on else network_member(caller, target, snapshot)
+
+
 POLICY: Mapping[str, Rule] = {
     "get_network": sees,
     "get_network:provider:network_type": admin,
@@ -130,13 +136,13 @@ POLICY: Mapping[str, Rule] = {
     "create_port:device_owner": takes_device_owner,
     "create_port:fixed_ips": chooses_addresses,
     "create_port:mac_address": network_member,
-    "create_port:port_security_enabled": network_member,
+    "create_port:port_security_enabled": sets_port_security,
     "update_port": updates,
     "update_port:binding:host_id": admin,
     "update_port:binding:profile": admin,
     "update_port:device_owner": takes_device_owner,
     "update_port:mac_address": admin,
-    "update_port:port_security_enabled": network_member,
+    "update_port:port_security_enabled": sets_port_security,
     "delete_port": deletes,
     "get_agent": admin,
     "update_agent": admin,

@@ -128,12 +128,9 @@ def _page(parameters: QueryParams) -> Page:
     return Page(int(text), parameters.get("marker", ""), reverse)
 
 
-def filters_of(resource: Resource, query: Query, view: View, skip: str = "") -> list[Passes]:
-    """Gives the tests that a row must pass; raises Invalid for a filter's text that its attribute cannot have.
-
-    skip  a filter that was answered by an index already
-    """
-    found = [_test(resource.by_name[name], texts, view) for name, texts in query.filters.items() if name != skip]
+def filters_of(resource: Resource, query: Query, view: View) -> list[Passes]:
+    """Gives the tests that a row must pass; raises Invalid for a filter's text that its attribute cannot have."""
+    found = [_test(resource.by_name[name], texts, view) for name, texts in query.filters.items()]
     found += [_TAG_FILTERS[key](wanted) for key, wanted in query.tags.items()]
     if query.since:
         since = query.since

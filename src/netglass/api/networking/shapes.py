@@ -8,19 +8,21 @@ Source: Networking API v2.0; wording of reasons is that of Neutron's validators.
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from netglass.api.networking.kinds import (
     ADDRESS,
     Kind,
     Wrong,
+    address_text,
     integer,
     one_of,
     parse_address,
     parse_cidr,
     parse_list,
     parse_uuid,
+    quoted,
     text,
 )
 from netglass.model.resources import AddressRange, HostRoute
@@ -32,24 +34,24 @@ _IP_VERSION = one_of(4, 6)
 
 def _object(value: Any, required: frozenset[str], optional: frozenset[str], what: str) -> dict[str, Any]:
     if not isinstance(value, dict) or not required <= value.keys() or not value.keys() <= required | optional:
-        raise Wrong(f"Invalid data format for {what}: '{value}'")
+        raise Wrong(f"Invalid data format for {what}: {quoted(value)}")
     return value
 
 
 def _list(value: Any, what: str) -> list[Any]:
     """Reads a list where null does not stand for an empty one: no addresses is not the same as no wish."""
     if not isinstance(value, list):
-        raise Wrong(f"Invalid data format for {what}: '{value}'")
+        raise Wrong(f"Invalid data format for {what}: {quoted(value)}")
     return value
 
 
-def _twice(items: list[Any]) -> Any:
+def _twice(items: Iterable[Any]) -> Any:
     """Gives the first item that occurs a second time, or None."""
-    seen: list[Any] = []
+    seen: set[Any] = set()
     for item in items:
         if item in seen:
             return item
-        seen.append(item)
+        seen.add(item)
     return None
 
 
@@ -64,9 +66,9 @@ def _parse_fixed_ips(value: Any) -> tuple[dict[str, str], ...]:
         if entry.get("ip_address") is not None:
             read["ip_address"] = parse_address(entry["ip_address"])
         found.append(read)
-    chosen = [entry["ip_address"] for entry in found if "ip_address" in entry]
-    if len(set(chosen)) < len(chosen):
-        raise Wrong(f"Duplicate IP address '{_twice(chosen)}'")
+    again = _twice(entry["ip_address"] for entry in found if "ip_address" in entry)
+    if again is not None:
+        raise Wrong(f"Duplicate IP address '{again}'")
     return tuple(found)
 
 
@@ -133,7 +135,7 @@ def _parse_nameservers(value: Any) -> tuple[str, ...]:
         try:
             found.append(parse_address(item))
         except Wrong as error:
-            raise Wrong(f"'{item}' is not a valid nameserver. {error}") from None
+            raise Wrong(f"{quoted(item)} is not a valid nameserver. {error}") from None
     again = _twice(found)
     if again is not None:
         raise Wrong(f"Duplicate nameserver '{again}'")
@@ -149,10 +151,10 @@ def _parse_dhcp_options(value: Any) -> tuple[dict[str, Any], ...]:
         entry = _object(item, frozenset({"opt_name"}), frozenset({"opt_value", "ip_version"}), "extra DHCP option")
         name, value_text = entry["opt_name"], entry.get("opt_value")
         if not isinstance(name, str) or not _OPTION_NAME.fullmatch(name):
-            raise Wrong(f"{name!r} is not a name or number of a DHCP option")
+            raise Wrong(f"{quoted(name)} is not a name or number of a DHCP option")
         read = None if value_text is None else _OPTION_VALUE.parse(value_text)
         if read is not None and not read.strip():
-            raise Wrong(f"'{read}' Blank strings are not permitted")
+            raise Wrong(f"{quoted(read)} Blank strings are not permitted")
         version = entry.get("ip_version")
         found.append(
             {"opt_name": name, "opt_value": read, "ip_version": 4 if version is None else _IP_VERSION.parse(version)}
@@ -182,18 +184,27 @@ DHCP_OPTIONS = Kind(
 MTU = integer(0, 65535)
 
 
-def fixed_ip_filter(texts: list[str]) -> Any:
-    """Reads ``fixed_ips=ip_address=…``, ``subnet_id=…`` and ``ip_address_substr=…`` into a test of a port.
+def read_fixed_ip_filter(texts: Iterable[str]) -> dict[str, set[str]]:
+    """Reads a filter's texts, each ``ip_address=…``, ``subnet_id=…`` or ``ip_address_substr=…``, into sets by key.
 
-    A port passes when one of its addresses has one of the addresses and one of the subnets that were named, and when
-    one of them holds one of the substrings.  Raises Wrong for any other key.
+    Raises Wrong for any other key.
     """
     wanted: dict[str, set[str]] = {"ip_address": set(), "subnet_id": set(), "ip_address_substr": set()}
     for given in texts:
         key, equals, value = given.partition("=")
         if not equals or key not in wanted:
-            raise Wrong(f"'{given}' is not one of ip_address=, subnet_id= and ip_address_substr=")
-        wanted[key].add(_canonical(value) if key == "ip_address" else value)
+            raise Wrong(f"{quoted(given)} is not one of ip_address=, subnet_id= and ip_address_substr=")
+        wanted[key].add(address_text(value) if key == "ip_address" else value)
+    return wanted
+
+
+def fixed_ip_filter(texts: list[str]) -> Callable[[Any], bool]:
+    """Gives the test of a port that a filter's texts stand for; raises as `read_fixed_ip_filter`.
+
+    A port passes when one of its addresses has one of the addresses and one of the subnets that were named, and when
+    one of them holds one of the substrings.
+    """
+    wanted = read_fixed_ip_filter(texts)
     addresses, subnets, parts = wanted["ip_address"], wanted["subnet_id"], wanted["ip_address_substr"]
 
     def passes(port: Any) -> bool:
@@ -205,10 +216,3 @@ def fixed_ip_filter(texts: list[str]) -> Any:
         return not parts or any(part in f.ip_address for part in parts for f in held)
 
     return passes
-
-
-def _canonical(value: str) -> str:
-    try:
-        return str(ip_address(value))
-    except ValueError:
-        return value

@@ -14,11 +14,13 @@ from netglass.api.questions import Questions
 from netglass.api.services import Services
 from netglass.api.tokens import Tokens
 from netglass.base.fresh import Fresh
+from netglass.control.decision import Decision
+from netglass.control.hosts import decide_register_host
 from netglass.control.identity import ROLE_BY_NAME, assignment_id
 from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
 from netglass.model.protocol import Registration
-from netglass.model.resources import Host, HostSettings, Project, RoleAssignment, User
+from netglass.model.resources import HostSettings, Project, RoleAssignment, User
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 
@@ -34,6 +36,9 @@ SETTINGS = CloudSettings(
     flat_networks=("external",),
     default_quotas={"network": 5, "subnet": 5, "port": 20},
 )
+
+
+ROOT = Caller(user_name="test", roles=("admin",))
 
 
 class Cloud:
@@ -53,7 +58,7 @@ class Cloud:
             public_url="http://cloud.test:9696",
         )
         self.client = TestClient(Starlette(routes=networking.routes(self.services)), "http://cloud.test:9696")
-        self.store.commit(_people, Caller(roles=("admin",)))
+        self.store.commit(_people, ROOT)
 
     def token_for(self, who: str, project: str) -> str:
         user = self.store.snapshot.get(User, who)
@@ -72,10 +77,10 @@ class Cloud:
         registration = Registration(roles=roles, availability_zone=zone, settings=settings)
         self.reports.register(host, registration, self.now_text)
 
-        row = Host(
-            id=host, roles=tuple(sorted(roles)), availability_zone=zone, settings=settings, created_at=self.now_text
-        )
-        self.store.commit(lambda draft, fresh: draft.put(row), Caller(roles=("admin",)))
+        def decide(draft: Draft, fresh: Fresh) -> None:
+            decide_register_host(Decision(draft, ROOT, self.services.settings, fresh), host, registration)
+
+        self.store.commit(decide, ROOT)
 
     @property
     def now_text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import pytest
@@ -243,6 +244,22 @@ def test_a_body_that_cannot_be_read_is_refused(cloud: Cloud, alice: TestClient, 
     body, headers, status, fault, words = case
     before = cloud.store.snapshot
     refused(alice.post("/v2.0/networks", content=body, headers=headers), status, fault, words)
+    assert cloud.store.snapshot is before
+
+
+def test_a_very_long_list_is_refused_quickly(cloud: Cloud, alice: TestClient, network: str) -> None:
+    """Each list fits into the largest body; comparing all pairs of its items would take minutes."""
+    routes = [{"destination": "10.1.0.0/16", "nexthop": f"10.{i >> 8}.{i & 255}.1"} for i in range(15_000)]
+    cidr = {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/8"}
+    before = cloud.store.snapshot
+    started = process_time()
+    answer = alice.post("/v2.0/subnets", json={"subnet": cidr | {"host_routes": routes}})
+    assert (answer.status_code, answer.json()["NeutronError"]["type"]) == (400, "HostRoutesExhausted")
+    answer = alice.post("/v2.0/networks", json={"network": {"tags": ["x"] * 100_000}})
+    assert answer.status_code == 400
+    answer = alice.post("/v2.0/networks", json={"network": {"name": "x" * 1_000_000}})
+    assert len(answer.content) < 1000
+    assert process_time() - started < 5
     assert cloud.store.snapshot is before
 
 

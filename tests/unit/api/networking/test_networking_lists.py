@@ -147,7 +147,12 @@ def ports(cloud: Cloud, admin: TestClient) -> dict[str, Any]:
     first, second = (subnet["subnet"]["id"] for subnet in subnets)
     wanted = [
         {"name": "p1", "fixed_ips": [{"subnet_id": first, "ip_address": "10.0.0.11"}], "device_id": "d1"},
-        {"name": "p2", "fixed_ips": [{"subnet_id": second, "ip_address": "10.1.0.11"}], "device_id": "d1"},
+        {
+            "name": "p2",
+            "mac_address": "fa:16:3e:00:00:0b",
+            "fixed_ips": [{"subnet_id": second, "ip_address": "10.1.0.11"}],
+            "device_id": "d1",
+        },
         {"name": "p3", "fixed_ips": [{"subnet_id": first, "ip_address": "10.0.0.22"}, {"subnet_id": second}]},
     ]
     body = {"ports": [{"network_id": network, "device_owner": "compute:nova"} | port for port in wanted]}
@@ -167,6 +172,10 @@ def ports(cloud: Cloud, admin: TestClient) -> dict[str, Any]:
         ("fixed_ips=ip_address_substr=10.0.", "13"),
         ("fixed_ips=ip_address_substr=10.0.&fixed_ips=subnet_id={second}", "3"),
         ("network_id={network}&device_id=d1", "12"),
+        ("mac_address=FA-16-3E-00-00-0B", "2"),
+        ("mac_address=fa:16:3e:00:00:0b&mac_address=", "2"),
+        ("fixed_ips=ip_address=10.9.9.9", ""),
+        ("fixed_ips=ip_address=nowhere", ""),
         ("device_id=", "3"),
         ("device_id=&device_id=d1", "123"),
         ("binding:host_id=", "123"),

@@ -68,7 +68,7 @@ MATRIX = [
     ("get", "quotas", None, (403, 403, 403, 200)),
     ("put", "quotas/red", {"quota": {"port": 30}}, (403, 403, 403, 200)),
     ("delete", "quotas/red", None, (403, 403, 403, 404)),
-]  # fmt: skip
+]
 PEOPLE = ("alice", "rita", "bob", "admin")
 
 

@@ -74,9 +74,9 @@ def _rows(view: View, caller: Caller) -> Iterable[Agent]:
     return [agent for host in view.snapshot.all(Host) for agent in agents_of(host, view)]
 
 
-def _of_host(view: View, name: str) -> Iterable[Agent]:
-    host = view.snapshot.get(Host, name)
-    return [] if host is None else agents_of(host, view)
+def _of_hosts(view: View, names: list[str]) -> Iterable[Agent]:
+    hosts = (view.snapshot.get(Host, name) for name in dict.fromkeys(names))
+    return [agent for host in hosts if host is not None for agent in agents_of(host, view)]
 
 
 def _find(view: View, row_id: str) -> Agent | None:
@@ -132,7 +132,7 @@ AGENT = Resource(
     missing="AgentNotFound",
     find=_find,
     rows=_rows,
-    indexes={"host": _of_host},
+    indexes={"host": _of_hosts},
     update=_update,
     delete=_delete,
     taggable=False,

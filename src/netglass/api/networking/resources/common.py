@@ -5,11 +5,10 @@ Source: Neutron's standard attributes (description, revisions, timestamps, tags)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from netglass.api.networking import kinds
-from netglass.api.networking.declare import Attribute, Row, View
+from netglass.api.networking.declare import Attribute, Index, View
 
 WRITES = frozenset({"create", "update"})
 """Guards of an attribute that some may see and only others set."""
@@ -84,10 +83,16 @@ TAGS = Attribute(
 )
 
 
-def by(group: str) -> Callable[[View, str], Iterable[Row]]:
-    """Gives the index of the snapshot that answers a filter: ``group`` as named in ``model.snapshot.GROUPS``."""
+def by(group: str, *, empty: bool = True) -> Index:
+    """Gives an index of the snapshot as the index of a filter.
 
-    def rows(view: View, key: str) -> list[Any]:
-        return view.snapshot.rows(group, key)
+    group  its name in ``model.snapshot.GROUPS``
+    empty  whether rows with an empty value are in it
+    """
+
+    def rows(view: View, texts: list[str]) -> list[Any] | None:
+        if not empty and "" in texts:
+            return None
+        return [row for text in dict.fromkeys(texts) for row in view.snapshot.rows(group, text)]
 
     return rows

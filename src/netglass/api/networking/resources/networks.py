@@ -52,7 +52,7 @@ NETWORK = Resource(
     indexes={
         "project_id": by("networks_by_project"),
         "tenant_id": by("networks_by_project"),
-        "provider:physical_network": by("networks_by_physical_network"),
+        "provider:physical_network": by("networks_by_physical_network", empty=False),
     },
     create=decide_create_network,
     update=decide_update_network,

@@ -23,7 +23,7 @@ from netglass.api.networking.resources.networks import NETWORK
 from netglass.control.binding import vif_type
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
 from netglass.model.caller import Caller
-from netglass.model.resources import Host, Port
+from netglass.model.resources import Host, Network, Port, Subnet
 
 INTEGRATION_BRIDGE = "br-int"
 _VNIC_TYPES = (
@@ -71,20 +71,32 @@ def _rows(view: View, caller: Caller) -> Iterable[Port]:
     ids = set(view.snapshot.ids("ports_by_project", caller.project_id))
     for network_id in view.snapshot.ids("networks_by_project", caller.project_id):
         ids.update(view.snapshot.ids("ports_by_network", network_id))
+    return _of(view, ids)
+
+
+def _by_fixed_ips(view: View, texts: list[str]) -> Iterable[Port] | None:
+    wanted = shapes.read_fixed_ip_filter(texts)
+    addresses, subnets = wanted["ip_address"], wanted["subnet_id"]
+    if not addresses and not subnets:
+        return None
+    ids: set[str] = set()
+    for subnet_id in subnets or {subnet.id for subnet in view.snapshot.all(Subnet)}:
+        if not addresses:
+            ids.update(view.snapshot.ids("ports_by_subnet", subnet_id))
+        for address in addresses:
+            ids.update(view.snapshot.ids("ports_by_address", (subnet_id, address)))
+    return _of(view, ids)
+
+
+def _by_mac(view: View, texts: list[str]) -> Iterable[Port]:
+    macs = {kinds.MAC.from_text(text) for text in texts}
+    networks = view.snapshot.all(Network)
+    return _of(view, {i for n in networks for mac in macs for i in view.snapshot.ids("ports_by_mac", (n.id, mac))})
+
+
+def _of(view: View, ids: Iterable[str]) -> list[Port]:
     found = (view.snapshot.get(Port, port_id) for port_id in ids)
     return [port for port in found if port is not None]
-
-
-def _by_device(view: View, device_id: str) -> Iterable[Port]:
-    if device_id:
-        return view.snapshot.rows("ports_by_device", device_id)
-    return [port for port in view.snapshot.all(Port) if not port.device_id]  # what is plugged nowhere has no index
-
-
-def _by_host(view: View, host_id: str) -> Iterable[Port]:
-    if host_id:
-        return view.snapshot.rows("ports_by_host", host_id)
-    return [port for port in view.snapshot.all(Port) if not port.host_id]
 
 
 PORT = Resource(
@@ -96,11 +108,13 @@ PORT = Resource(
     find=lambda view, row_id: view.snapshot.get(Port, row_id),
     rows=_rows,
     indexes={
-        "device_id": _by_device,
+        "device_id": by("ports_by_device", empty=False),
+        "mac_address": _by_mac,
+        "fixed_ips": _by_fixed_ips,
+        "binding:host_id": by("ports_by_host", empty=False),
         "network_id": by("ports_by_network"),
         "project_id": by("ports_by_project"),
         "tenant_id": by("ports_by_project"),
-        "binding:host_id": _by_host,
     },
     create=decide_create_port,
     update=decide_update_port,

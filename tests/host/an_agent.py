@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from netglass.agent.appliers.inet import Inet
 from netglass.agent.appliers.links import Links
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.namespaces import Namespaces
+from netglass.agent.appliers.protocol import Applier
 from netglass.agent.appliers.switch import Switch
 from netglass.agent.appliers.sysctls import Sysctls
 from netglass.agent.retries import Retries
@@ -35,17 +37,15 @@ class Agent:
         conversations = Conversations()
         switch = Switch(self.database)
         self.retries = Retries()
-        self.rounds = Rounds(
-            [
-                Namespaces(marks, conversations),
-                Links(marks, conversations, switch.drop_lost),
-                switch,
-                Sysctls(),
-                Inet(marks, conversations),
-                Flows(self.database),
-            ],
-            self.retries,
-        )
+        self.appliers: list[Applier] = [
+            Namespaces(marks, conversations),
+            Links(marks, conversations, switch.drop_lost),
+            switch,
+            Sysctls(),
+            Inet(marks, conversations),
+            Flows(self.database),
+        ]
+        self.rounds = Rounds(self.appliers, self.retries)
 
     def once(self, desired: HostState) -> str:
         """Does one round; gives what it did, as the log tells it."""
@@ -62,6 +62,11 @@ class Agent:
             if difference.empty:
                 return
         raise AssertionError(f"still differs:\n{render_plan(difference)}\n{self.retries.failing()}")
+
+    def hear(self) -> None:
+        """Waits for news of flows or of the switch's database, a moment at most."""
+        fds = [fd for applier in self.appliers for fd in applier.watch()]
+        select.select([*fds, *self.database.wakes()[0]], [], [], 0.1)
 
     def differs(self, desired: HostState) -> Plan:
         """Gives what differs now, without changing anything."""

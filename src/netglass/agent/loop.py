@@ -119,9 +119,8 @@ class Loop:
         made = self._rounds.make(desired, kinds)
         self._report()
         removed = self._remove()
-        bridges = {bridge.name for bridge in desired.bridges}
         self._dirty |= made.look | removed.look
-        self._dirty |= self._senses.listen({namespace.name for namespace in desired.namespaces}, bridges)
+        self._dirty |= self._senses.listen(namespace.name for namespace in desired.namespaces)
         if made.done or removed.done:
             self._retries.hasten()
         self._tell(made, removed, time.monotonic() - started)

@@ -21,7 +21,7 @@ from netglass import __version__
 from netglass.agent.answers import Answers
 from netglass.agent.appliers.daemons import Daemons
 from netglass.agent.appliers.files import Files
-from netglass.agent.appliers.flows import Flows, ours
+from netglass.agent.appliers.flows import Flows
 from netglass.agent.appliers.guests import Guests
 from netglass.agent.appliers.inet import Inet
 from netglass.agent.appliers.links import Links
@@ -86,7 +86,7 @@ def build(config: Config) -> Loop:
     appliers = _appliers(config, database, guests)
     retries = Retries()
     rounds = Rounds(appliers, retries)
-    senses = Senses(database, appliers, ours)
+    senses = Senses(database, appliers)
     registration = Registration(
         roles=config.roles,
         availability_zone=config.availability_zone,

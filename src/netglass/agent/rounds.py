@@ -87,8 +87,10 @@ class Rounds:
         for applier in self._appliers:
             if wanted.isdisjoint(applier.kinds):
                 continue
+            started = self._clock()
             try:
                 observed |= applier.observe(desired)
+                log.debug("read %s in %.1f ms", " and ".join(applier.kinds), 1000 * (self._clock() - started))
             except (ApplyError, OSError) as error:
                 self._unreadable(applier, error)
         part = {kind: desired.things(kind) for kind in observed}
@@ -161,6 +163,7 @@ class Rounds:
             return
         errors = self._by_kind[step.kind].apply(work)
         self._note_errors(errors, {thing.key: thing for thing in work.wanted})
+        log.debug("applied %d %s in %.1f ms", len(work.wanted), step.kind, 1000 * (self._clock() - now))
         failed = {error.key for error in errors}
         for thing in work.wanted:
             if thing.key in failed:

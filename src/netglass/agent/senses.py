@@ -6,8 +6,7 @@ Between events nothing is read but the time of change of one directory, once a s
 |-----------------------------------|-------------------------------------------------------------|
 | links, addresses, routes          | netlink multicast, a socket in every namespace that is used |
 | bridges, switch_ports, port_tags  | the switch's database, monitored                            |
-| flows                             | ``ovs-ofctl monitor`` of each bridge                        |
-| daemons, guests                   | pidfds that their appliers hand out                         |
+| flows, daemons, guests            | what their appliers hand out: flow monitors, pidfds         |
 | namespaces                        | the directory of their names                                |
 """
 
@@ -16,12 +15,11 @@ from __future__ import annotations
 import logging
 import os
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from netglass.agent.appliers.protocol import Applier
 from netglass.host import namespaces
 from netglass.host.netlink import Events
-from netglass.host.openflow import FlowEvents
 from netglass.host.ovsdb import Database
 
 log = logging.getLogger(__name__)
@@ -33,18 +31,13 @@ _SWITCH_KINDS = frozenset({"bridges", "switch_ports", "port_tags"})
 
 
 class Senses:
-    """What wakes the loop.
+    """What wakes the loop."""
 
-    concerns  says whether a line of flow news is about a flow of ours
-    """
-
-    def __init__(self, database: Database, appliers: Iterable[Applier], concerns: Callable[[str], bool]) -> None:
+    def __init__(self, database: Database, appliers: Iterable[Applier]) -> None:
         self._database = database
         self._appliers = tuple(appliers)
-        self._concerns = concerns
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._netlink: dict[str, Events] = {"": Events()}
-        self._flows: dict[str, FlowEvents] = {}
         self._looked_at = 0
         self._watched: dict[int, Applier] = {}
 
@@ -56,20 +49,15 @@ class Senses:
         """Stops listening."""
         for events in self._netlink.values():
             events.close()
-        for flows in self._flows.values():
-            flows.close()
         os.close(self._bell)
 
-    def listen(self, netns: Iterable[str], bridges: Iterable[str]) -> set[str]:
-        """Listens to these namespaces and bridges, and to what the appliers want watched, from now on.
+    def listen(self, netns: Iterable[str]) -> set[str]:
+        """Listens to these namespaces, and to what the appliers want watched, from now on.
 
         Gives the kinds that may have changed before the listening began.
         """
-        missed = self._listen_netlink({"", *netns}) | self._listen_flows(set(bridges))
         self._watched = {fd: applier for applier in self._appliers for fd in applier.watch()}
-        return missed
-
-    def _listen_netlink(self, wanted: set[str]) -> set[str]:
+        wanted = {"", *netns}
         for name in self._netlink.keys() - wanted:
             self._netlink.pop(name).close()
         missed: set[str] = set()
@@ -82,19 +70,10 @@ class Senses:
             missed |= {"links", "addresses", "routes"}
         return missed
 
-    def _listen_flows(self, wanted: set[str]) -> set[str]:
-        for name in [name for name, events in self._flows.items() if events.ended or name not in wanted]:
-            self._flows.pop(name).close()
-        missed = wanted - self._flows.keys()
-        for name in missed:
-            self._flows[name] = FlowEvents(name)
-        return {"flows"} if missed else set()
-
     def wait(self, timeout_s: float) -> set[str]:
         """Waits for news, at most `timeout_s` seconds; gives the kinds that it concerns, empty when time ran out."""
         poll = select.poll()
         own = [self._bell, *(e.fileno() for e in self._netlink.values())]
-        own += [events.fileno() for events in self._flows.values() if not events.ended]
         for fd in [*own, *self._watched]:
             poll.register(fd, select.POLLIN)
         fds, timer_s = self._database.wakes()
@@ -111,11 +90,6 @@ class Senses:
         for news in self._netlink.values():
             if news.fileno() in ready:
                 kinds |= news.drain()
-        for flows in self._flows.values():
-            if not flows.ended and flows.fileno() in ready:
-                lines = flows.drain()
-                if flows.ended or any(self._concerns(line) for line in lines):
-                    kinds.add("flows")
         for fd in ready & self._watched.keys():
             # Readable until its applier has looked; once is enough to make it look.
             kinds.update(self._watched.pop(fd).kinds)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from netglass.base.errors import NetglassError
-from netglass.host.run import Output, run, run_all
+from netglass.host.run import Output, run_all
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow15")
 
@@ -28,19 +28,25 @@ def dump_flows(bridges: Sequence[str], cookie: int, mask: int) -> dict[str, list
     A bridge that cannot be asked has the reason in place of its lines.
     """
     wanted = f"cookie={cookie:#x}/{mask:#x}"
-    outputs = run_all([[*_OFCTL, "--names", "--no-stats", "dump-flows", bridge, wanted] for bridge in bridges])
+    calls = [([*_OFCTL, "--names", "--no-stats", "dump-flows", bridge, wanted], "") for bridge in bridges]
     return {
         bridge: [line for line in output.stdout.splitlines() if "actions=" in line]
         if output.ok
         else FlowsRefused(output.evidence)
-        for bridge, output in zip(bridges, outputs, strict=True)
+        for bridge, output in zip(bridges, run_all(calls), strict=True)
     }
 
 
-def commit_bundle(bridge: str, lines: Sequence[str]) -> Output:
-    """Does all changes in one atomic bundle, or none; each line is a verb of add-flows and a flow, as ``add …``."""
-    argv = [*_OFCTL, "--bundle", "--names", "add-flows", bridge, "-"]
-    return run(argv, "".join(f"{line}\n" for line in lines))
+def commit_bundles(lines_by_bridge: Mapping[str, Sequence[str]]) -> dict[str, Output]:
+    """Does all changes of each bridge in one atomic bundle, or none of them; the bridges at the same time.
+
+    Each line is a verb of add-flows and a flow, as ``add …`` or ``delete_strict …``.
+    """
+    calls = [
+        ([*_OFCTL, "--bundle", "--names", "add-flows", bridge, "-"], "".join(f"{line}\n" for line in lines))
+        for bridge, lines in lines_by_bridge.items()
+    ]
+    return dict(zip(lines_by_bridge, run_all(calls), strict=True))
 
 
 class FlowEvents:
@@ -67,7 +73,10 @@ class FlowEvents:
         return self._stdout.fileno()
 
     def drain(self) -> list[str]:
-        """Gives the lines of news since the last call; sets `ended` when there will be no more."""
+        """Gives the lines of news since the last call; sets `ended` when there will be no more.
+
+        The first line, a heading, says that the listening has begun: what changed before it was not heard.
+        """
         lines: list[str] = []
         while True:
             try:
@@ -78,7 +87,7 @@ class FlowEvents:
                 self.ended = True
                 return lines
             *whole, self._rest = (self._rest + received).split(b"\n")
-            lines += [line.decode(errors="replace") for line in whole if b"event=" in line]
+            lines += [line.decode(errors="replace") for line in whole]
 
     def close(self) -> None:
         """Ends the listening."""

@@ -48,9 +48,9 @@ def run(argv: Sequence[str], stdin: str = "", timeout_s: float = 10.0) -> Output
     )
 
 
-def run_all(argvs: Sequence[Sequence[str]]) -> list[Output]:
-    """Runs several programs at the same time; gives their outputs in the order of `argvs`."""
-    if len(argvs) <= 1:
-        return [run(argv) for argv in argvs]
-    with ThreadPoolExecutor(max_workers=min(8, len(argvs))) as pool:
-        return list(pool.map(run, argvs))
+def run_all(calls: Sequence[tuple[Sequence[str], str]]) -> list[Output]:
+    """Runs several programs, each with its stdin, at the same time; gives their outputs in the order of `calls`."""
+    if len(calls) <= 1:
+        return [run(argv, stdin) for argv, stdin in calls]
+    with ThreadPoolExecutor(max_workers=min(8, len(calls))) as pool:
+        return list(pool.map(lambda call: run(*call), calls))

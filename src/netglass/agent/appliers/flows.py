@@ -6,17 +6,21 @@ is found and reported; the others go in: carry on.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from netglass.agent.appliers.marks import read_ids
 from netglass.agent.appliers.protocol import Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import OWNERS, Flow, HostState, Thing
-from netglass.host.openflow import FlowsRefused, commit_bundle, dump_flows
+from netglass.host.openflow import FlowEvents, FlowsRefused, commit_bundles, dump_flows
 from netglass.host.ovsdb import Database
 from netglass.pipeline.cookies import MARK, MASK, unpack_cookie
 from netglass.pipeline.text import parse_flow, render_add, render_delete
+
+_TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
 
 
 class Flows:
@@ -24,69 +28,98 @@ class Flows:
 
     kinds = ("flows",)
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._parsed: dict[
-            tuple[str, str], Flow
-        ] = {}  # (bridge, line of a dump) -> flow; parsing costs more than asking
+        self._clock = clock
+        self._news: dict[str, FlowEvents] = {}
+        self._read: dict[str, _Read] = {}
         self._known: set[str] = set()  # bridges that were ever wanted or ours: flows may be left on them
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
 
-        Raises ApplyError when a bridge cannot be asked.
+        A bridge is asked only when there is news of its flows, or when it was not asked for `_TRUSTED_S` seconds.
+        Raises ApplyError when one cannot be asked.
         """
         rows = self._database.bridges()
         first = not self._known
         ours = {name for name, row in rows.items() if first or read_ids(row.external_ids) is not None}
         self._known |= ours | {bridge.name for bridge in desired.bridges} | {flow.bridge for flow in desired.flows}
         bridges = sorted(self._known & rows.keys())
+        self._ask([bridge for bridge in self._listen(bridges) if self._stale(bridge)])
         wanted = {flow.key: flow for flow in desired.flows}
-        found: list[Flow] = []
-        parsed: dict[tuple[str, str], Flow] = {}
+        found = [_as_wanted(flow, wanted) for bridge in bridges for flow in self._read[bridge].flows.values()]
+        return {"flows": tuple(sorted(found, key=lambda flow: flow.key))}
+
+    def _listen(self, bridges: Sequence[str]) -> Sequence[str]:
+        for bridge in [name for name, news in self._news.items() if news.ended or name not in bridges]:
+            self._news.pop(bridge).close()
+            self._read.pop(bridge, None)
+        for bridge in bridges:
+            if bridge not in self._news:
+                self._news[bridge] = FlowEvents(bridge)
+        return bridges
+
+    def _stale(self, bridge: str) -> bool:
+        news = any("event=" not in line or ours(line) for line in self._news[bridge].drain())
+        read = self._read.get(bridge)
+        return news or read is None or self._clock() - read.at > _TRUSTED_S
+
+    def _ask(self, bridges: Sequence[str]) -> None:
+        now = self._clock()
         for bridge, lines in dump_flows(bridges, MARK, MASK).items():
             if isinstance(lines, FlowsRefused):
+                self._read.pop(bridge, None)
                 raise ApplyError("flows", bridge, str(lines))
-            for line in lines:
-                flow = self._parsed.get((bridge, line)) or _read(bridge, line)
-                parsed[bridge, line] = flow
-                same = wanted.get(flow.key)
-                found.append(same if same is not None and _equal(same, flow) else flow)
-        self._parsed = parsed
-        return {"flows": tuple(sorted(found, key=lambda flow: flow.key))}
+            before = self._read[bridge].flows if bridge in self._read else {}
+            # Parsing costs more than asking: only lines that were not there before are parsed.
+            self._read[bridge] = _Read(now, {line: before.get(line) or _parse(bridge, line) for line in lines})
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Adds flows; one of equal table, priority and match is replaced."""
-        return [
-            error
-            for bridge, flows in _by_bridge(work.wanted).items()
-            for error in self._bundle(bridge, flows, render_add)
-        ]
+        return self._bundles(_by_bridge(work.wanted), render_add)
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
         """Deletes just these flows; those of a bridge that is gone are gone."""
         there = self._database.bridges()
-        return [
-            error
-            for bridge, flows in _by_bridge(things).items()
-            if bridge in there
-            for error in self._bundle(bridge, flows, render_delete)
-        ]
+        flows = {bridge: flows for bridge, flows in _by_bridge(things).items() if bridge in there}
+        return self._bundles(flows, render_delete)
 
     def watch(self) -> list[int]:
-        """Gives nothing: the loop listens to flow news by itself."""
-        return []
+        """Gives what news of flows comes by."""
+        return [news.fileno() for news in self._news.values() if not news.ended]
 
-    def _bundle(self, bridge: str, flows: Sequence[Flow], render: Callable[[Flow], str]) -> list[ApplyError]:
-        output = commit_bundle(bridge, [render(flow) for flow in flows])
-        if output.ok:
-            return []
-        if len(flows) == 1:
-            return [ApplyError("flows", flows[0].key, output.evidence)]
-        if bridge not in self._database.bridges():
-            return [ApplyError("flows", flow.key, f"bridge {bridge} does not exist") for flow in flows]
-        half = len(flows) // 2
-        return self._bundle(bridge, flows[:half], render) + self._bundle(bridge, flows[half:], render)
+    def _bundles(self, flows: Mapping[str, Sequence[Flow]], render: Callable[[Flow], str]) -> list[ApplyError]:
+        outputs = commit_bundles({bridge: [render(flow) for flow in group] for bridge, group in flows.items()})
+        errors: list[ApplyError] = []
+        for bridge, output in outputs.items():
+            if bridge in self._read:
+                self._read[bridge] = _Read(0.0, self._read[bridge].flows)
+            if not output.ok:
+                errors += self._search(bridge, flows[bridge], render, output.evidence)
+        return errors
+
+    def _search(
+        self, bridge: str, flows: Sequence[Flow], render: Callable[[Flow], str], evidence: str
+    ) -> list[ApplyError]:
+        """Applies a refused bundle in halves; gives the flows that are refused alone."""
+        if len(flows) == 1 or bridge not in self._database.bridges():
+            return [ApplyError("flows", flow.key, evidence) for flow in flows]
+        middle = len(flows) // 2
+        return [error for half in (flows[:middle], flows[middle:]) for error in self._bundles({bridge: half}, render)]
+
+
+class _Read(NamedTuple):
+    """A bridge's flows by the line that they were read from, and when."""
+
+    at: float
+    flows: dict[str, Flow]
+
+
+def _as_wanted(flow: Flow, wanted: Mapping[str, Flow]) -> Flow:
+    same = wanted.get(flow.key)
+    equal = same is not None and (same.actions, same.cookie) == (flow.actions, flow.cookie)
+    return same if equal and same is not None else flow
 
 
 def ours(line: str) -> bool:
@@ -107,7 +140,7 @@ def _by_bridge(things: Iterable[Thing]) -> dict[str, list[Flow]]:
     return found
 
 
-def _read(bridge: str, line: str) -> Flow:
+def _parse(bridge: str, line: str) -> Flow:
     entry = parse_flow(line)
     cookie = unpack_cookie(entry.cookie)
     owner = OWNERS[cookie.feature] if cookie is not None and cookie.feature < len(OWNERS) else ""
@@ -122,7 +155,3 @@ def _read(bridge: str, line: str) -> Flow:
         actions=entry.actions,
         cookie=entry.cookie,
     )
-
-
-def _equal(wanted: Flow, found: Flow) -> bool:
-    return (wanted.actions, wanted.cookie) == (found.actions, found.cookie)

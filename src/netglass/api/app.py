@@ -20,7 +20,7 @@ from netglass.api.services import Services
 LOG_KEPT = 100_000
 """How many revisions of the change log are kept."""
 
-_COMPACT_EVERY_S = 3600.0
+_COMPACT_EVERY_S = 60.0
 
 
 def create_app(services: Services) -> Starlette:

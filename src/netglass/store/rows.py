@@ -68,6 +68,11 @@ def newest_revision(connection: Connection) -> int:
     return int(connection.execute(select(schema.counter.c.revision)).scalar_one())
 
 
+def compacted_revision(connection: Connection) -> int:
+    """Reads up to which revision the log is compacted away; 0 when all of it is there."""
+    return int(connection.execute(select(schema.counter.c.compacted)).scalar_one())
+
+
 def write_commit(connection: Connection, entry: LogEntry) -> int:
     """Writes what a commit changes, its log, and as the last statement takes the next revision, which it gives.
 
@@ -152,7 +157,7 @@ def read_log(connection: Connection, since: int) -> list[LogEntry]:
         select(schema.log).where(schema.log.c.revision > since).order_by(schema.log.c.revision, schema.log.c.sequence)
     ).all()
     # Read after the log: what compaction took before that, this shows.
-    compacted = int(connection.execute(select(schema.counter.c.compacted)).scalar_one())
+    compacted = compacted_revision(connection)
     if since < compacted:
         raise Gone(since, compacted)
     return [_entry(list(group)) for _, group in groupby(rows, key=lambda row: row.revision)]

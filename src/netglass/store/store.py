@@ -40,6 +40,9 @@ T = TypeVar("T")
 
 Decide = Callable[[Draft, Fresh], T]
 
+_COMPACT_SLICE = 2000
+"""Revisions whose log is deleted in one transaction: some 20 ms."""
+
 _log = logging.getLogger("netglass.store")
 
 
@@ -148,8 +151,15 @@ class Store:
         return newest.apply(rows.undo(entries), min(revision, newest.revision))
 
     def compact(self, keep: int) -> None:
-        """Drops the log but for the newest `keep` revisions; intent itself is not touched."""
-        self.write(lambda connection: rows.compact_log(connection, self._snapshot.revision - keep)).result()
+        """Drops the log but for the newest `keep` revisions; intent itself is not touched.
+
+        Goes in slices, so that a commit never waits for more than one of them.
+        """
+        target = self._snapshot.revision - keep
+        reached = self.read(rows.compacted_revision)
+        while reached < target:
+            reached = min(reached + _COMPACT_SLICE, target)
+            self.write(partial(rows.compact_log, through=reached)).result()
 
     def write(self, function: Callable[[Any], T]) -> Future[T]:
         """Runs `function` with a connection in a transaction of its own, between commits; for what is not intent."""

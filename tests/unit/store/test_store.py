@@ -287,3 +287,18 @@ def test_row_with_fields_of_a_later_version_stays_readable(store: Store, url: st
 def test_database_in_memory_is_refused() -> None:
     with pytest.raises(Invalid, match="needs a file"):
         Store.open("sqlite://")
+
+
+def test_compaction_of_a_long_log_lets_commits_through(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netglass.store.store._COMPACT_SLICE", 10)
+    for number in range(100):
+        store.commit(put(port(number)), CALLER)
+    with ThreadPoolExecutor(1) as pool:
+        compacting = pool.submit(store.compact, 5)
+        revisions = [store.commit(put(port(number)), CALLER).revision for number in range(100, 110)]
+        compacting.result()
+
+    assert revisions == list(range(101, 111))
+    assert store.changes_since(100)[0].revision == 101
+    with pytest.raises(Gone):
+        store.changes_since(90)

@@ -23,6 +23,8 @@ from netglass.control.status import raise_statuses
 from netglass.model.resources import FixedIp, Host, Network, Port, Subnet
 from netglass.model.snapshot import Snapshot
 
+_PREFIX = len("dhcp") + 36 + len("-")  # characters before the network's id: a UUID stands for the host
+
 
 def dhcp_device_id(host_id: str, network_id: str) -> str:
     """Gives the device id of the DHCP port that a host has on a network."""
@@ -30,11 +32,15 @@ def dhcp_device_id(host_id: str, network_id: str) -> str:
 
 
 def is_dhcp_server(port: Port) -> bool:
-    """Says whether a port is one of ours; a project may make ports that only look alike on its own network."""
+    """Says whether a port is one of ours, by its owner and the form of its device id.
+
+    A port that says so is ours wherever it is bound: one that was moved by hand is damage, and is made anew.
+    """
     return (
         port.device_owner == DHCP
-        and port.host_id != ""
-        and port.device_id == dhcp_device_id(port.host_id, port.network_id)
+        and port.device_id.startswith("dhcp")
+        and port.device_id.endswith("-" + port.network_id)
+        and len(port.device_id) == _PREFIX + len(port.network_id)
     )
 
 
@@ -51,9 +57,7 @@ def schedule_dhcp(d: Decision, network_id: str) -> None:
     servers = [p for p in d.snapshot.rows("dhcp_ports_by_network", network_id) if is_dhcp_server(p)]
     subnets = _dhcp_subnets(d.snapshot, network)
     wanted = d.settings.dhcp_agents_per_network if subnets else 0
-    staying = [p for p in servers if _can_serve(d.snapshot.get(Host, p.host_id), network)]
-    staying.sort(key=lambda p: (p.created_at, p.id))
-    kept = staying[:wanted]
+    kept = _staying(d.snapshot, network, servers)[:wanted]
     for port in servers:
         if port not in kept:
             _drop(d, port)
@@ -62,6 +66,16 @@ def schedule_dhcp(d: Decision, network_id: str) -> None:
     for host in _least_loaded(d.snapshot, network, {p.host_id for p in kept})[: wanted - len(kept)]:
         _serve(d, network, host, subnets)
     raise_statuses(d, network_id)
+
+
+def _staying(snapshot: Snapshot, network: Network, servers: list[Port]) -> list[Port]:
+    """Gives the servers that are as they should be, one a host, the oldest first."""
+    found: dict[str, Port] = {}
+    for port in sorted(servers, key=lambda p: (p.created_at, p.id)):
+        in_place = port.host_id != "" and port.device_id == dhcp_device_id(port.host_id, network.id)
+        if in_place and _can_serve(snapshot.get(Host, port.host_id), network):
+            found.setdefault(port.host_id, port)
+    return list(found.values())
 
 
 def _dhcp_subnets(snapshot: Snapshot, network: Network) -> list[Subnet]:

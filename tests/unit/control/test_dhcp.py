@@ -157,13 +157,24 @@ def test_a_network_that_is_turned_off_is_not_served() -> None:
     assert hosts_of(cloud, network) == ["control"]
 
 
-def test_a_port_of_a_project_that_looks_like_a_server_is_left_alone() -> None:
+def test_a_server_port_that_is_moved_by_hand_is_made_anew_in_its_place() -> None:
+    cloud = Cloud(CONTROL, SECOND)
+    network = cloud.network()
+    cloud.subnet(network)
+    (port,) = cloud.dhcp_ports(network)
+    for host in ("", "control2"):
+        cloud.update(port, ADMIN, host_id=host)
+        (port,) = cloud.dhcp_ports(network)
+        assert (port.host_id, cloud.tags()) == ("control", {("control", network.id): 1})
+
+
+def test_a_port_of_a_project_with_another_device_id_is_no_server() -> None:
     cloud = Cloud(CONTROL)
     network = cloud.network()
-    fake = cloud.port(network, device_owner="network:dhcp", device_id=dhcp_device_id("control", network.id))
+    other = cloud.port(network, device_owner="network:dhcp", device_id="reserved")
     cloud.subnet(network)
     assert [is_dhcp_server(p) for p in cloud.dhcp_ports(network)].count(True) == 1
-    assert cloud.now(fake).fixed_ips == ()
+    assert cloud.now(other).fixed_ips == ()
 
 
 def test_servers_are_made_beyond_the_projects_quota() -> None:

@@ -14,6 +14,7 @@ from netglass.control.ports import decide_create_port, status_of
 from netglass.model.caller import Caller
 from netglass.model.draft import Draft
 from netglass.model.resources import Network, Port, Server, Subnet
+from netglass.model.snapshot import Snapshot
 
 SLAAC = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
 
@@ -335,7 +336,7 @@ def test_a_port_is_bound_moved_and_unbound_by_its_host(world: World) -> None:
     assert (port.host_id, cloud.tags()) == ("", {})
 
 
-def realised(cloud: Cloud, port: Port, *hosts: str):
+def realised(cloud: Cloud, port: Port, *hosts: str) -> Snapshot:
     draft = Draft(cloud.snapshot)
     row = draft.put(msgspec.structs.replace(cloud.now(port), realised_on=hosts))
     draft.put(msgspec.structs.replace(row, status=status_of(draft.now, row)))

@@ -127,9 +127,7 @@ def test_a_subnet_that_cannot_be_is_refused(cidr: str, wanted: dict, fault: str,
         ),
     ],
 )
-def test_pools_that_cannot_be_are_refused_at_creation_and_update(
-    given: list, fault: str, status: int, words: str
-) -> None:
+def test_pools_that_cannot_be_are_refused_whenever_given(given: list, fault: str, status: int, words: str) -> None:
     cloud = Cloud()
     network = cloud.network()
     wanted = [{"start": start, "end": end} for start, end in given]

@@ -20,7 +20,7 @@ from netglass.api.networking.declare import Operation, Resource, Row
 from netglass.api.networking.listing import Listed, find_visible, list_rows
 from netglass.api.networking.policy import Target, require
 from netglass.api.networking.precondition import read_precondition, require_revision
-from netglass.api.networking.query import read_query
+from netglass.api.networking.query import read_fields, read_query
 from netglass.api.networking.render import hidden_from, renderer
 from netglass.base.errors import Bug
 from netglass.control.decision import Decision
@@ -73,7 +73,7 @@ def _lists(resource: Resource) -> Run:
 
 def _shows(resource: Resource) -> Run:
     async def run(call: Call) -> Response:
-        fields = [f for f in call.request.query_params.getlist("fields") if f in resource.by_name]
+        fields = read_fields(resource, call.request.query_params)
         view = call.view()
         row = find_visible(resource, call.part("id"), view, call.caller)
         return reply({resource.name: renderer(resource, call.caller, view.snapshot, fields)(row, view)})

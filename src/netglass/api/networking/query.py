@@ -47,6 +47,7 @@ class Query:
 
     filters  attribute -> texts, any of which may match
     tags     tag filter -> tags
+    fields   names to show; None: all
     since    changed_since, RFC 3339 in UTC; empty: not asked
     sorts    attribute and whether it ascends, the most important first
     """
@@ -54,7 +55,7 @@ class Query:
     filters: Mapping[str, list[str]]
     tags: Mapping[str, frozenset[str]]
     since: str
-    fields: tuple[str, ...]
+    fields: frozenset[str] | None
     sorts: tuple[tuple[Attribute, bool], ...]
     page: Page
 
@@ -82,12 +83,17 @@ def read_query(resource: Resource, parameters: QueryParams, hidden: Collection[s
     unknown = [key for key in given if key not in resource.by_name or not resource.by_name[key].filter]
     if unknown:
         raise bad_request(f"{sorted(unknown)} is invalid attribute for filtering")
-    fields = tuple(f for f in parameters.getlist("fields") if f in resource.by_name)
     sorts = _sorts(resource, parameters)
     for name in (*given, *(attribute.name for attribute, _ in sorts)):
         if name in hidden:
             raise disallowed(resource.rule("get", name))
-    return Query(given, tags, since, fields, sorts, _page(parameters))
+    return Query(given, tags, since, read_fields(resource, parameters), sorts, _page(parameters))
+
+
+def read_fields(resource: Resource, parameters: QueryParams) -> frozenset[str] | None:
+    """Gives the names that ``fields`` asks for, or None when all are wanted; unknown ones are passed over."""
+    given = [name for name in parameters.getlist("fields") if name]
+    return frozenset(name for name in given if name in resource.by_name) if given else None
 
 
 def _since(text: str) -> str:

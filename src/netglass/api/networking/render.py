@@ -6,7 +6,7 @@ only computed attributes cost a call each: 1,000 ports take about 4 ms so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -19,12 +19,12 @@ from netglass.model.snapshot import Snapshot
 Render = Callable[[Row, View], dict[str, Any]]
 
 
-def renderer(resource: Resource, caller: Caller, snapshot: Snapshot, fields: Iterable[str] = ()) -> Render:
+def renderer(resource: Resource, caller: Caller, snapshot: Snapshot, fields: frozenset[str] | None = None) -> Render:
     """Gives the function that shows a row of `resource` to `caller`.
 
-    fields  names to show; unknown ones are passed over, as Neutron does; none: all that the caller may see
+    fields  names of the resource's attributes to show; None: all that the caller may see
     """
-    return _render(resource, hidden_from(resource, caller, snapshot), frozenset(fields))
+    return _render(resource, hidden_from(resource, caller, snapshot), fields)
 
 
 def hidden_from(resource: Resource, caller: Caller, snapshot: Snapshot) -> frozenset[str]:
@@ -37,8 +37,10 @@ def hidden_from(resource: Resource, caller: Caller, snapshot: Snapshot) -> froze
 
 
 @lru_cache(maxsize=256)
-def _render(resource: Resource, hidden: frozenset[str], fields: frozenset[str]) -> Render:
-    shown = [a for a in resource.attributes if a.visible and a.name not in hidden and (not fields or a.name in fields)]
+def _render(resource: Resource, hidden: frozenset[str], fields: frozenset[str] | None) -> Render:
+    shown = [
+        a for a in resource.attributes if a.visible and a.name not in hidden and (fields is None or a.name in fields)
+    ]
     plain = [a for a in shown if a.show is None]
     names = [a.name for a in plain]
     computed = [(a.name, a.show) for a in shown if a.show is not None]

@@ -75,6 +75,8 @@ def test_fields_choose_what_is_shown(admin: TestClient, networks: dict[str, str]
     assert answer == [{"name": "a", "subnets": []}]
     answer = admin.get(f"/v2.0/networks/{networks['a']}?fields=mtu").json()["network"]
     assert answer == {"mtu": 1400}
+    assert admin.get(f"/v2.0/networks/{networks['a']}?fields=unknown").json()["network"] == {}
+    assert "mtu" in admin.get(f"/v2.0/networks/{networks['a']}?fields=").json()["network"]
 
 
 @pytest.mark.parametrize(

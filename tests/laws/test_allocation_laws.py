@@ -32,7 +32,7 @@ SETTINGS = CloudSettings(vlan_ranges=(("default", 1000, 1002), ("second", 7, 7))
 ADMIN = Caller(project_id="admin", roles=("admin",))
 CALLERS = {"admin": ADMIN} | {p: Caller(project_id=p, roles=("member",)) for p in ("alice", "bob")}
 HOSTS = ("h1", "h2", "h3")
-CIDRS = ("10.0.0.0/29", "10.0.0.8/30", "10.0.0.0/30", "fd00::/125", "fd00:0:0:1::/64")
+CIDRS = ("10.0.0.0/29", "10.0.0.8/30", "fd00::/125", "fd00:0:0:1::/64", "fd00:0:0:2::/64")
 SLAAC = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
 
 number = st.integers(0, 1_000_000)
@@ -86,8 +86,8 @@ class Allocation(RuleBasedStateMachine):
         for host in HOSTS[:2]:
             self.register_host(host, serves=True, mapped=True, enabled=True)
         self.make_network("alice", shared=True, flat="")
-        for cidr in (0, 3):
-            self.make_subnet("owner", 0, CIDRS[cidr], dhcp=True, auto=False)
+        for cidr in CIDRS[2:4]:
+            self.make_subnet("owner", 0, cidr, dhcp=True, auto=True)
 
     @precondition(lambda self: self.snapshot.count(Network) < 4)
     @rule(caller=st.sampled_from(["alice", "bob"]), shared=st.booleans(), flat=st.sampled_from(["", "default", "ext"]))
@@ -126,7 +126,7 @@ class Allocation(RuleBasedStateMachine):
         wanted: dict[str, Any] = {"network_id": network.id, "cidr": cidr, "enable_dhcp": dhcp}
         wanted["ip_version"] = 6 if ":" in cidr else 4
         if auto and cidr.endswith("/64"):
-            wanted |= SLAAC
+            wanted |= SLAAC | {"enable_dhcp": True}
         self.decide(self.caller(caller, network), lambda d: decide_create_subnet(d, wanted))
 
     @precondition(lambda self: self.snapshot.count(Subnet))

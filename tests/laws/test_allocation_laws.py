@@ -309,7 +309,7 @@ def all_rows(snapshot: Snapshot) -> list[Row]:
 
 
 TestAllocation = Allocation.TestCase
-TestAllocation.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestAllocation.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
 
 
 @settings(max_examples=60, deadline=None)

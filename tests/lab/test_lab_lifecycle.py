@@ -176,7 +176,9 @@ def test_inside_a_host_its_own_commands_need_no_flags(lab: TestLab) -> None:
     assert "Bridge br-int" in lab.on("compute1", "ovs-vsctl", "show").replace('"', "")
     assert "actions=" in lab.on("compute1", "ovs-ofctl", "dump-flows", "br-int")
     assert "peer_ifindex" in lab.on("compute1", "ethtool", "-S", "int-br-eth2")
-    assert "bridge name" in lab.on("compute1", "brctl", "show")
+    lab.on("compute1", "brctl", "addbr", "qbrtest")
+    assert "qbrtest\t\t8000." in lab.on("compute1", "brctl", "show")
+    lab.on("compute1", "brctl", "delbr", "qbrtest")
     assert "ovs-vswitchd" in lab.on("compute1", "ps", "-e", "-o", "args")
     assert "1 received" in lab.on("compute1", "ping", "-c1", "-W2", "control")
     assert "packets captured" in _capture(lab)
@@ -187,7 +189,7 @@ def test_inside_a_host_its_own_commands_need_no_flags(lab: TestLab) -> None:
 
 
 def _capture(lab: TestLab) -> str:
-    return lab.on("compute1", "sh", "-c", "ping -c1 control >/dev/null & tcpdump -ni eth1 -c1 icmp 2>&1")
+    return lab.on("compute1", "sh", "-c", "ping -i 0.1 -c 50 control >/dev/null & tcpdump -ni eth1 -c1 icmp 2>&1")
 
 
 def test_a_commands_status_and_input_are_its_own(lab: TestLab) -> None:

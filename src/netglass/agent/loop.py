@@ -121,8 +121,6 @@ class Loop:
         removed = self._remove()
         self._dirty |= made.look | removed.look
         self._dirty |= self._senses.listen(namespace.name for namespace in desired.namespaces)
-        if made.done or removed.done:
-            self._retries.hasten()
         self._tell(made, removed, time.monotonic() - started)
         self._report()
 

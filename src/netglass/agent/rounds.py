@@ -105,6 +105,8 @@ class Rounds:
         outcome = Outcome(Counter(), set())
         for step in making(_with_taps(self._plan)):
             self._apply(step, outcome)
+        if outcome.done:
+            self._retries.hasten()
         return outcome
 
     def remove(self, hurry: Callable[[], bool]) -> Outcome:
@@ -124,6 +126,8 @@ class Rounds:
             outcome.look |= {kind, *_DISTURBS.get(kind, ())}
             if hurry():
                 break
+        if outcome.done:
+            self._retries.hasten()
         return outcome
 
     @property

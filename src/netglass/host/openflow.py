@@ -60,9 +60,8 @@ class FlowEvents:
         self.ended = False
         # setpriv: the kernel ends the child when we are killed; without it, one is left for every crash.
         argv = ["setpriv", "--pdeathsig", "KILL", "ovs-ofctl", "monitor", bridge, "watch:!initial"]
-        self._child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        # ovs-ofctl 3.1 prints its first reply to standard output, and all that follows to standard error.
+        self._child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self._child.stdout is not None
         self._stdout = self._child.stdout
         os.set_blocking(self._stdout.fileno(), False)

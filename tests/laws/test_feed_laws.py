@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netglass.agent.replica import Replica
 from netglass.api.feed import Feed, Watcher
 from netglass.compile.compiler import compile_host
 from netglass.compile.relevant import (
@@ -26,7 +27,7 @@ from netglass.compile.relevant import (
 from netglass.model.caller import Caller
 from netglass.model.changes import Change, row_from_builtins
 from netglass.model.draft import Draft
-from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, Relist, RowLine
+from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, RowLine
 from netglass.model.resources import (
     FixedIp,
     Flavor,
@@ -162,12 +163,11 @@ def test_what_is_relevant_of_the_relevant_rows_is_all_of_them(intent: list[Row],
 
 
 class Agent:
-    """A watcher's far end: keeps a replica, and checks it whenever the feed says that it is whole."""
+    """A watcher's far end: the agents' own replica, checked whenever the feed says that it is whole."""
 
     def __init__(self, host: str, snapshot_by_revision: dict[int, Snapshot]) -> None:
         self.host = host
-        self.replica: dict[Key, Row] = {}
-        self.since: int | None = None
+        self.replica = Replica()
         self._snapshots = snapshot_by_revision
         self._watcher: Watcher | None = None
         self._task: asyncio.Task[None] | None = None
@@ -175,9 +175,9 @@ class Agent:
     def join(self, feed: Feed) -> None:
         if self._task is None or self._task.done():
             self._watcher = Watcher(self.host)
-            if self.since is None:
-                self.replica = {}
-            self._task = asyncio.create_task(self._read(feed, self._watcher))
+            self.replica.reconnected()
+            since = None if self.replica.snapshot is None else self.replica.revision
+            self._task = asyncio.create_task(self._read(feed, self._watcher, since))
 
     async def leave(self) -> None:
         if self._watcher is not None and self._task is not None:
@@ -185,28 +185,23 @@ class Agent:
             await self._task
 
     async def reaches(self, revision: int) -> None:
-        while self.since is None or self.since < revision:
+        while self.replica.snapshot is None or self.replica.revision < revision:
             assert self._task is not None
             assert not self._task.done(), "the stream ended too early"
             await asyncio.sleep(0.001)
 
-    async def _read(self, feed: Feed, watcher: Watcher) -> None:
-        async for chunk in feed.lines(watcher, self.since):
-            for text in chunk.splitlines():
-                self._take(msgspec.json.decode(text, type=FeedLine))
+    def is_right_at(self, snapshot: Snapshot) -> bool:
+        return self.replica.snapshot == Snapshot.of(relevant_rows(snapshot, self.host).values())
 
-    def _take(self, line: FeedLine) -> None:
-        if isinstance(line, Relist):
-            self.replica, self.since = {}, None
-        elif isinstance(line, RowLine):
-            if line.row is None:
-                del self.replica[line.kind, line.id]
-            else:
-                self.replica[line.kind, line.id] = row_from_builtins(line.kind, line.row)
-        elif isinstance(line, Listed | Bookmark | Beat):
-            assert self.since is None or line.revision >= self.since
-            self.since = line.revision
-            assert self.replica == relevant_rows(self._snapshots[line.revision], self.host)
+    async def _read(self, feed: Feed, watcher: Watcher, since: int | None) -> None:
+        async for chunk in feed.lines(watcher, since):
+            for text in chunk.splitlines():
+                before = self.replica.revision
+                line = msgspec.json.decode(text, type=FeedLine)
+                self.replica.take(line)
+                if isinstance(line, Listed | Bookmark | Beat):
+                    assert line.revision == self.replica.revision >= before
+                    assert self.is_right_at(self._snapshots[line.revision])
 
 
 actions = st.one_of(
@@ -239,10 +234,10 @@ def test_replica_of_every_watcher_is_right_at_every_bookmark(database: Path, pla
 
 
 async def play(store: Store, played: list[tuple[str, object]]) -> None:
+    snapshots = {0: store.snapshot}
+    store.subscribe(lambda commit: snapshots.__setitem__(commit.revision, commit.after))  # told before the feed is
     feed = Feed(store, beat_s=0.005)
     feed.start()
-    snapshots = {0: store.snapshot}
-    store.subscribe(lambda commit: snapshots.__setitem__(commit.revision, commit.after))
     agents = [Agent(HOSTS[number % 3], snapshots) for number in range(4)]
     for action, argument in played:
         if action == "commit":
@@ -261,7 +256,7 @@ async def play(store: Store, played: list[tuple[str, object]]) -> None:
     feed.end()
     for agent in agents:
         await agent.leave()
-        assert agent.replica == relevant_rows(store.snapshot, agent.host)
+        assert agent.is_right_at(store.snapshot)
 
 
 def _change(draft: Draft, commit: list[tuple[Row, bool]]) -> None:

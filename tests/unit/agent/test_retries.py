@@ -1,0 +1,82 @@
+"""What failed is tried again more and more seldom, and at once when something has changed."""
+
+from __future__ import annotations
+
+from netglass.agent.retries import FIRST_S, LONGEST_S, Retries
+from netglass.base.errors import ApplyError
+from netglass.desired.state import PortTag
+
+TAG = PortTag(owner="plugging", intent=("port:p",), port="tap1", vlan=1)
+OTHER = PortTag(owner="plugging", intent=("port:p",), port="tap1", vlan=2)
+ERROR = ApplyError("port_tags", "tap1", "there is no port tap1")
+
+
+def _fail(retries: Retries, now: float) -> bool:
+    return retries.failed(ERROR, TAG, TAG.intent, now)
+
+
+def _due(retries: Retries, now: float, tag: PortTag = TAG) -> bool:
+    return retries.due("port_tags", "tap1", tag, now)
+
+
+def test_what_never_failed_may_be_tried() -> None:
+    assert _due(Retries(), 0.0)
+
+
+def test_the_pause_doubles_up_to_the_longest() -> None:
+    retries, now, pauses = Retries(), 0.0, []
+    for _ in range(12):
+        _fail(retries, now)
+        due = retries.next_due()
+        assert due is not None
+        pauses.append(round(due - now, 3))
+        now = due
+    assert pauses[:4] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S]
+    assert pauses[-1] == LONGEST_S
+
+
+def test_what_is_wanted_otherwise_may_be_tried_at_once() -> None:
+    retries = Retries()
+    _fail(retries, 0.0)
+    assert not _due(retries, 0.0)
+    assert _due(retries, 0.0, OTHER)
+
+
+def test_a_failure_is_news_once() -> None:
+    retries = Retries()
+    assert _fail(retries, 0.0)
+    assert not _fail(retries, 1.0)
+
+
+def test_a_change_elsewhere_makes_everything_due() -> None:
+    retries = Retries()
+    _fail(retries, 0.0)
+    retries.hasten()
+    assert _due(retries, 0.0)
+    assert retries.due_kinds(0.0) == {"port_tags"}
+
+
+def test_what_no_longer_differs_is_forgotten_and_the_rest_kept() -> None:
+    retries = Retries()
+    _fail(retries, 0.0)
+    retries.settled(["links"], [])
+    assert set(retries.failing()) == {("port_tags", "tap1")}
+    retries.settled(["port_tags"], [("port_tags", "tap1")])
+    assert set(retries.failing()) == {("port_tags", "tap1")}
+    retries.settled(["port_tags"], [])
+    assert retries.failing() == {}
+
+
+def test_applying_in_vain_is_a_failure_after_some_times() -> None:
+    retries = Retries()
+    outcomes = [retries.applied("port_tags", "tap1", TAG, TAG.intent, 0.0) for _ in range(4)]
+    assert outcomes == [True, True, True, False]
+    assert not _due(retries, 0.0)
+    assert "differs again" in retries.failing()["port_tags", "tap1"][0]
+
+
+def test_an_object_that_failed_and_then_succeeds_fails_no_longer() -> None:
+    retries = Retries()
+    _fail(retries, 0.0)
+    assert retries.applied("port_tags", "tap1", TAG, TAG.intent, 1.0)
+    assert retries.failing() == {}

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib import import_module
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
-from netglass.api import hosts, identity, networking, operations
+from netglass.api import compute, hosts, identity, image, networking, operations
 from netglass.api.edge import reply
 from netglass.api.feed import Feed
 from netglass.api.services import Services
@@ -44,8 +42,8 @@ def create_app(services: Services) -> Starlette:
             *networking.routes(services),
             *hosts.routes(services, feed),
             *identity.routes(services),
-            *_when_written("compute", services),
-            *_when_written("image", services),
+            *compute.routes(services),
+            *image.routes(services),
             *operations.routes(services, feed),
         ],
         exception_handlers={404: _no_such_path, 405: _no_such_method},
@@ -53,12 +51,6 @@ def create_app(services: Services) -> Starlette:
     )
     app.state.feed = feed
     return app
-
-
-def _when_written(name: str, services: Services) -> list[BaseRoute]:
-    # Compute and Image are being written beside this; goes with them, so that agents and labs can be tried before.
-    routes = getattr(import_module(f"netglass.api.{name}"), "routes", None)
-    return list(routes(services)) if routes is not None else []
 
 
 async def _compact(services: Services) -> None:

@@ -1,7 +1,8 @@
 """How fast the Networking API answers: ports, with 1 and with 8 client processes, every commit on the disk.
 
-Starts a real server of its own in a new directory (under /var/tmp by default, which is on a disk), measures, prints a
-table, and keeps the raw figures under bench/results/.  Clients speak HTTP/1.1 over kept-alive sockets with as little
+Starts a real server of its own in a new directory (under /var/tmp by default, which is on a disk), with a network host
+that serves the bench's network and follows the feed, so that every commit is also sent.  Measures, prints a table, and
+keeps the raw figures under bench/results/.  Clients speak HTTP/1.1 over kept-alive sockets with as little
 code as will do, since they share the machine's cores with the server.
 
     python bench/api.py [--ports 1000] [--clients 1 --clients 8] [--directory DIR]
@@ -22,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,11 +32,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from netglass.model.protocol import Registration, host_credential
+from netglass.model.resources import HostSettings
+
 RESULTS = Path(__file__).parent / "results"
 BULK = 100
+HOST = "bench-host"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 Call = tuple[str, str, bytes]
@@ -168,6 +175,7 @@ def serving(directory: Path) -> Iterator[Server]:
     process = subprocess.Popen(argv)
     try:
         wait_until_serving(process, port)
+        follow_feed(port, (secrets / "agent.secret").read_text().strip())
         token, project_id = log_in(port, (secrets / "admin.password").read_text().strip())
         network_id = prepare(port, token, project_id)
         yield Server(process.pid, port, token, network_id)
@@ -201,6 +209,27 @@ def log_in(port: int, password: str) -> tuple[str, str]:
     if answer.status != 201:
         raise RuntimeError(f"login answered {answer.status}: {body}")
     return answer.headers["X-Subject-Token"], body["token"]["project"]["id"]
+
+
+def follow_feed(port: int, secret: str) -> None:
+    """Registers a network host, and reads its feed on a thread until the server ends."""
+    headers = {"Authorization": f"Bearer {host_credential(secret, HOST)}"}
+    settings = HostSettings(bridge_mappings={"default": "br-eth2"})
+    registration = Registration(roles=("network",), settings=settings)
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("PUT", f"/netglass/v1/hosts/{HOST}", msgspec.json.encode(registration), headers)
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"registration answered {answer.status}: {answer.read()!r}")
+    answer.read()
+    connection.request("GET", f"/netglass/v1/hosts/{HOST}/feed", headers=headers)
+    feed = connection.getresponse()
+
+    def read() -> None:
+        while feed.read1(1 << 20):
+            pass
+
+    threading.Thread(target=read, daemon=True).start()
 
 
 def prepare(port: int, token: str, project_id: str) -> str:

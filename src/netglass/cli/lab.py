@@ -27,7 +27,7 @@ app = typer.Typer(
     help="Several real hosts on this machine: own namespaces, own switch, own daemons, the same agent and API.",
 )
 
-_LAB = typer.Option("", "--lab", help="Which lab, where several are up.", show_default=False)
+_LAB = typer.Option("", "--lab", envvar="NETGLASS_LAB", help="Which lab, where several are up.", show_default=False)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 _PASSING_ON = {"ignore_unknown_options": True}
 

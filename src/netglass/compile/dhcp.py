@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_network
 
 from netglass.base.ids import tap_name
 from netglass.compile import dnsmasq
-from netglass.compile.dhcp_files import DhcpServer, host_lines, name_lines, option_lines
+from netglass.compile.dhcp_files import DhcpServer, hosts_of, mac_tags, name_lines, option_lines
 from netglass.compile.dnsmasq import Home
 from netglass.compile.place import DHCP_OWNER, INTEGRATION, Carried, Place
 from netglass.compile.plugging import port_tag, switch_ids
@@ -113,23 +113,25 @@ def _reach(server: DhcpServer) -> Iterator[Thing]:
 def _process(server: DhcpServer) -> Iterator[Thing]:
     """Gives dnsmasq and its files."""
     network = server.carried.network
-    hosts, served = host_lines(server)
+    hosts = hosts_of(server)
     # A port is served once its line is there and dnsmasq runs.
-    intent = (ref(network), *sorted({ref(server.port), *served}))
+    intent = (ref(network), *sorted({ref(server.port), *hosts.served}))
     paths = []
-    for name, lines in (("host", hosts), ("addn_hosts", name_lines(server)), ("opts", option_lines(server))):
+    for name, lines in (("host", hosts.lines), ("addn_hosts", name_lines(server)), ("opts", option_lines(server))):
         paths.append(f"{server.home.directory}/{name}")
         text = "".join(f"{line}\n" for line in lines)
         because = intent if name == "host" else server.intent
         yield File(owner=OWNER, intent=because, path=paths[-1], text=text)
     lease_s = max(server.place.settings.dhcp_lease_s, _LEAST_LEASE_S)
     found = [(subnet, server.attempt(ref(subnet), dnsmasq.range_text, subnet, lease_s)) for subnet in server.subnets]
-    leases = sum(ip_network(subnet.cidr).num_addresses for subnet, text in found if text)
+    ranges = [text for _, text in found if text]
+    size = sum(ip_network(subnet.cidr).num_addresses for subnet, text in found if text)
     yield Daemon(
         owner=OWNER,
         intent=intent,
         name=f"dnsmasq-{network.id}",
         netns=server.netns,
-        argv=dnsmasq.command_line(server.home, [text for _, text in found if text], leases, network.mtu),
+        argv=dnsmasq.command_line(server.home, ranges, mac_tags(server), size, network.mtu),
         reload_files=tuple(paths),
+        leases=tuple(hosts.leases),
     )

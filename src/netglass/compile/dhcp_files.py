@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from netglass.base.ids import qdhcp_name
 from netglass.compile import dnsmasq
 from netglass.compile.dnsmasq import Home, RefusedText
 from netglass.compile.place import DHCP_OWNER, Carried, Place
-from netglass.desired.state import Diagnostic
+from netglass.desired.state import Diagnostic, Lease
 from netglass.model.resources import DhcpOption, Port, Subnet, ref
 
 _CLIENT_ID = "client-id"  # no option to send, but one to be known by
@@ -66,30 +66,52 @@ class DhcpServer:
         return [good for value in values if (good := self.attempt(row, check, value)) is not None]
 
 
-def host_lines(server: DhcpServer) -> tuple[list[str], set[str]]:
-    """Gives the lines of the host file, and the references of the ports that are served with what is in it."""
-    lines: list[str] = []
-    served: set[str] = set()
+class Hosts(NamedTuple):
+    """The host file.
+
+    lines   in the order of ports
+    served  references of the ports that are served with what is in it
+    leases  what dnsmasq may give by it, ascending by address
+    """
+
+    lines: list[str]
+    served: set[str]
+    leases: list[Lease]
+
+
+def hosts_of(server: DhcpServer) -> Hosts:
+    """Gives the host file: a line for each address of the network's ports that comes from DHCP."""
+    found = Hosts([], set(), [])
+    own = {fixed.subnet_id: fixed.ip_address for fixed in server.port.fixed_ips}
     subnets = {subnet.id: subnet for subnet in server.subnets}
     for port in server.ports:
         wanted = [(subnets[f.subnet_id], f.ip_address) for f in port.fixed_ips if f.subnet_id in subnets]
         if not wanted or port.device_owner == DHCP_OWNER:
             continue
-        found = [_host_line(server, port, subnet, address) for subnet, address in wanted]
-        lines += [line for line in found if line]
-        if None not in found:
-            served.add(ref(port))
-    return lines, served
+        lines = [_host_line(server, port, subnet, address) for subnet, address in wanted]
+        if None not in lines:
+            found.served.add(ref(port))
+        for line, (subnet, address) in zip(lines, wanted, strict=True):
+            if line:
+                found.lines.append(line)
+                found.leases.append(Lease(mac=port.mac_address, address=address, server=own[subnet.id]))
+    found.leases.sort(key=lambda lease: (lease.address, lease.mac))
+    return found
 
 
 def _host_line(server: DhcpServer, port: Port, subnet: Subnet, address: str) -> str | None:
-    """Gives a port's line on a subnet: empty where it needs none, None where it was refused."""
-    tag = _tag(port) if any(o.ip_version == subnet.ip_version for o in _sent_options(port)) else ""
+    """Gives a port's line on a subnet: empty where it makes its address itself, None where it was refused."""
     if not dnsmasq.gives_addresses(subnet):
-        return server.attempt(ref(port), dnsmasq.stateless_line, port.mac_address, tag) if tag else ""
+        return ""
     known_by = "" if subnet.ip_version == 6 else _client_id(port)
-    domain = server.home.domain
-    return server.attempt(ref(port), dnsmasq.host_line, port.mac_address, address, domain, known_by, tag)
+    return server.attempt(ref(port), dnsmasq.host_line, port.mac_address, address, server.home.domain, known_by)
+
+
+def mac_tags(server: DhcpServer) -> list[str]:
+    """Gives the tags of ports that have DHCP options of their own."""
+    ports = (port for port in server.ports if sent_options(port))
+    found = (server.attempt(ref(port), dnsmasq.mac_tag, port.mac_address, _tag(port)) for port in ports)
+    return [tag for tag in found if tag is not None]
 
 
 def name_lines(server: DhcpServer) -> list[str]:
@@ -114,7 +136,7 @@ def option_lines(server: DhcpServer) -> list[str]:
         render, domain = dnsmasq.subnet_options, server.home.domain
         lines += server.attempt(ref(subnet), render, subnet, nameservers, routes, domain) or []
     for port in server.ports:
-        for option in _sent_options(port):
+        for option in sent_options(port):
             line = server.attempt(ref(port), dnsmasq.option_line, _tag(port), option)
             lines += [line] if line is not None else []
     return lines
@@ -148,5 +170,6 @@ def _client_id(port: Port) -> str:
     return next((option.opt_value for option in port.extra_dhcp_opts if option.opt_name == _CLIENT_ID), "")
 
 
-def _sent_options(port: Port) -> list[DhcpOption]:
+def sent_options(port: Port) -> list[DhcpOption]:
+    """Gives a port's own options that go to the guest."""
     return [option for option in port.extra_dhcp_opts if option.opt_name != _CLIENT_ID]

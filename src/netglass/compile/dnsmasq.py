@@ -74,25 +74,22 @@ def host_name(address: str) -> str:
     return "host-" + address.replace(".", "-").replace(":", "-")
 
 
-def host_line(mac: str, address: str, domain: str, client_id: str = "", tag: str = "") -> str:
+def host_line(mac: str, address: str, domain: str, client_id: str = "") -> str:
     """Gives a line of the host file: who has this MAC gets this address and name.
 
     client_id  also who sends this DHCP client id; empty: the MAC alone decides
-    tag        picks options of the port's own; empty: it has none
+
+    No ``set:`` here: dnsmasq 2.90 frees a packet's tags with those of the line when it reads the file again, and
+    crashes on the SIGHUP after the first lease (seen on Debian 12).  `mac_tag` does the same on the command line.
     """
-    fields = [_mac(mac)]
-    if client_id:
-        fields.append(f"id:{plain(client_id)}")
     address = address_text(address)
-    fields += [_name(address, domain), f"[{address}]" if ":" in address else address]
-    if tag:
-        fields.append(f"set:{plain(tag)}")
-    return ",".join(fields)
+    shown = f"[{address}]" if ":" in address else address
+    return ",".join([_mac(mac), *([f"id:{plain(client_id)}"] if client_id else []), _name(address, domain), shown])
 
 
-def stateless_line(mac: str, tag: str) -> str:
-    """Gives a line of the host file for a port that makes its own addresses and still has options of its own."""
-    return f"{_mac(mac)},set:{plain(tag)}"
+def mac_tag(mac: str, tag: str) -> str:
+    """Gives the value of a ``--dhcp-mac``: who has this MAC gets the options of this tag."""
+    return f"set:{plain(tag)},{_mac(mac)}"
 
 
 def name_line(address: str, domain: str) -> str:
@@ -145,10 +142,11 @@ def subnet_options(
     return lines
 
 
-def command_line(home: Home, ranges: Sequence[str], leases: int, mtu: int) -> tuple[str, ...]:
+def command_line(home: Home, ranges: Sequence[str], tags: Sequence[str], leases: int, mtu: int) -> tuple[str, ...]:
     """Gives dnsmasq's argv.
 
     ranges  as `range_text` gives them, none empty
+    tags    as `mac_tag` gives them
     leases  how many addresses the ranges hold
     mtu     the network's, in bytes, told to guests whether they ask for it or not
 
@@ -171,6 +169,7 @@ def command_line(home: Home, ranges: Sequence[str], leases: int, mtu: int) -> tu
         "--leasefile-ro",
         "--dhcp-authoritative",
         *(f"--dhcp-range={text}" for text in ranges),
+        *(f"--dhcp-mac={text}" for text in tags),
         f"--dhcp-lease-max={min(leases, MOST_LEASES)}",
         f"--dhcp-option-force=option:mtu,{mtu}",
         "--conf-file=",

@@ -60,6 +60,11 @@ class Place:
         return self.host.settings
 
     @property
+    def userspace(self) -> bool:
+        """Says whether the host's switch runs in user space, beside the kernel's own network stack."""
+        return self.settings.datapath_type == "netdev"
+
+    @property
     def intent(self) -> tuple[str, ...]:
         """Gives the reference of what is there only because the host is."""
         return (ref(self.host),)

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from netglass.base.ids import qbr_name, qvb_name, qvo_name, tap_name
 from netglass.compile.guests import runs_here
 from netglass.compile.place import INTEGRATION, Place, is_service
-from netglass.desired.state import DEAD_VLAN, Diagnostic, Link, PortTag, SwitchPort, Sysctl, Thing
+from netglass.compile.quiet import deaf, silent
+from netglass.desired.state import DEAD_VLAN, Diagnostic, Link, PortTag, SwitchPort, Thing
 from netglass.model.resources import Port, Server, ref
 
 OWNER = "plugging"
@@ -79,7 +80,9 @@ def _outside(place: Place, port: Port, hybrid: bool) -> Iterator[Thing]:
 def _native(place: Place, port: Port, server: Server) -> Iterator[Thing]:
     intent, tap = (ref(port), ref(server)), tap_name(port.id)
     yield Link(owner=OWNER, intent=intent, name=tap, form="tap", mtu=mtu_of(place, port))
-    yield _quiet(intent, tap)
+    yield silent(OWNER, intent, tap)
+    if place.userspace:
+        yield from deaf(OWNER, intent, tap)
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=tap, external_ids=switch_ids(port))
     yield port_tag(place, port, tap, OWNER)
 
@@ -87,20 +90,17 @@ def _native(place: Place, port: Port, server: Server) -> Iterator[Thing]:
 def _hybrid(place: Place, port: Port, server: Server) -> Iterator[Thing]:
     intent, mtu = (ref(port), ref(server)), mtu_of(place, port)
     qbr, qvb, qvo, tap = qbr_name(port.id), qvb_name(port.id), qvo_name(port.id), tap_name(port.id)
-    whole = place.settings.datapath_type != "netdev"  # a userspace switch reads frames before checksums are filled in
+    whole = not place.userspace  # a userspace switch reads frames before the kernel fills in their checksums
     yield Link(owner=OWNER, intent=intent, name=qbr, form="bridge", mtu=mtu)
     yield Link(owner=OWNER, intent=intent, name=qvb, form="veth", peer=qvo, mtu=mtu, master=qbr, tx_checksum=whole)
     yield Link(owner=OWNER, intent=intent, name=qvo, form="veth", peer=qvb, mtu=mtu, tx_checksum=whole)
-    quiet = [qbr, qvb, qvo]
     if runs_here(place, server):
         yield Link(owner=OWNER, intent=intent, name=tap, form="tap", mtu=mtu, master=qbr)
-        quiet.append(tap)
-    for device in quiet:
-        yield _quiet(intent, device)
+        yield silent(OWNER, intent, tap)
+    for device in (qbr, qvb, qvo):
+        yield silent(OWNER, intent, device)
+    yield from deaf(OWNER, intent, qbr)
+    if place.userspace:
+        yield from deaf(OWNER, intent, qvo)
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=qvo, external_ids=switch_ids(port))
     yield port_tag(place, port, qvo, OWNER)
-
-
-def _quiet(intent: tuple[str, ...], device: str) -> Sysctl:
-    """Keeps the host itself from taking an IPv6 address on a guest's wire, and from speaking there."""
-    return Sysctl(owner=OWNER, intent=intent, netns="", name=f"net/ipv6/conf/{device}/disable_ipv6", value="1")

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 
 from netglass.base.ids import int_peer_name, phy_peer_name
 from netglass.compile.place import INTEGRATION, Carried, Place
+from netglass.compile.quiet import deaf, silent
 from netglass.desired.state import DEAD_VLAN, OWNERS, Bridge, Flow, Link, SwitchPort, Thing
 from netglass.pipeline import tables
 from netglass.pipeline.cookies import pack_cookie
@@ -70,6 +71,9 @@ def _joint(place: Place, inner: tuple[str, str], outer: tuple[str, str]) -> Iter
         if as_veth:
             # Only the switch sends into these, always with whole checksums: offload may stay as it is.
             yield Link(owner=OWNER, intent=place.intent, name=name, form="veth", peer=peer, mtu=mtu)
+            yield silent(OWNER, place.intent, name)
+            if place.userspace:
+                yield from deaf(OWNER, place.intent, name)
         yield SwitchPort(
             owner=OWNER,
             intent=place.intent,

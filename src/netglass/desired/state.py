@@ -268,10 +268,20 @@ class File(Thing, frozen=True, kw_only=True):
         return self.path
 
 
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that a DHCP server may have given to a client."""
+
+    mac: str
+    address: str
+    server: str  # the server's own address on that subnet
+
+
 class Daemon(Thing, frozen=True, kw_only=True):
     """A process that outlives the agent, started anew when it dies or when its argv changes.
 
     reload_files  paths of File objects; when one of them changes, the process gets SIGHUP (after the file)
+    leases        what it may hold in memory; one that is no longer here must be taken back before the SIGHUP
+                  (DHCPRELEASE, RFC 2131, section 4.4.6), else dnsmasq keeps the address from its next owner
     """
 
     kind: ClassVar[str] = "daemons"
@@ -280,6 +290,7 @@ class Daemon(Thing, frozen=True, kw_only=True):
     netns: str
     argv: tuple[str, ...]
     reload_files: tuple[str, ...] = ()
+    leases: tuple[Lease, ...] = ()  # ascending by address's text
 
     @property
     def key(self) -> str:

@@ -68,7 +68,8 @@ def title(thing: Thing) -> str:
     """Gives what tells an object from others of its kind, as people would write it."""
     if thing.kind == "flows":
         return f"{thing.key} actions={getattr(thing, 'actions', '')}"
-    return thing.key.lstrip("/ ")
+    in_namespace = "netns" in thing.__struct_fields__
+    return thing.key.removeprefix("/").removeprefix(" ") if in_namespace else thing.key  # empty: the host's own
 
 
 def render_intent(intent: tuple[str, ...], name_of: Callable[[str], str] = str) -> str:

@@ -87,7 +87,7 @@ def _namespace(stage: Stage, network_id: str) -> Scene[cast.Network]:
     tap, cidr = taps[0], taps[0].addresses[0]
     held = cidr.endswith("/24") and cidr.startswith("10.0.0.")
     yield true("the tap has an address of the subnet", held, f"one of {cast.CIDR}", cidr)
-    yield Took(what="subnet created, until its DHCP namespace has an address", seconds=looked.seconds)
+    yield Took(what="subnet create returned, until its DHCP namespace has an address", seconds=looked.seconds)
     return cast.Network(id=network_id, namespace=namespace, device=tap.name, address=cidr.partition("/")[0])
 
 

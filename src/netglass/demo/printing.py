@@ -12,6 +12,7 @@ from rich.text import Text
 from netglass.demo.claims import Began, Claim, Event, Said, Shown, Took
 
 WIDTH = 100
+_GOES_ON = " \\"
 
 
 class Printer:
@@ -27,7 +28,7 @@ class Printer:
                 self._console.print()
                 self._console.rule(Text(event.title, style="bold"), align="left", style="dim")
             case Said():
-                self._console.print(Text("\n" + textwrap.fill(event.text, WIDTH)))
+                self._console.print(Text("\n" + textwrap.fill(event.text, WIDTH, break_on_hyphens=False)))
             case Shown():
                 self._shown(event)
             case Claim():
@@ -37,8 +38,9 @@ class Printer:
 
     def _shown(self, shown: Shown) -> None:
         prompt = Text.assemble((f"\n{shown.place}", "cyan"), (" $ ", "dim"))
-        head = textwrap.wrap(shown.command, WIDTH - len(prompt.plain), break_on_hyphens=False) or [""]
-        self._console.print(prompt.append(" \\\n      ".join(head), style="bold cyan"), soft_wrap=True)
+        room = WIDTH - len(prompt.plain) - len(_GOES_ON)
+        head = textwrap.wrap(shown.command, room, break_on_hyphens=False) or [""]
+        self._console.print(prompt.append(f"{_GOES_ON}\n      ".join(head), style="bold cyan"), soft_wrap=True)
         for line in shown.output.expandtabs().rstrip().splitlines():
             if line.strip():
                 self._line(line, shown.marks)

@@ -6,7 +6,7 @@ from functools import partial
 
 from netglass.demo import cast
 from netglass.demo.claims import Began, Said, Scene, Shown, Took, equal, true
-from netglass.demo.launch_guests import PING, has_address, ping
+from netglass.demo.launch_guests import ADDRESSES, PING, has_address, ping
 from netglass.demo.reading import dhcp, links
 from netglass.demo.stage import Stage
 
@@ -55,7 +55,7 @@ def _exchange(stage: Stage, network: cast.Network, guest: cast.Guest) -> Scene[N
     yield rebooted
     yield seen.marked(guest.mac, network.address)
     yield from _frames(seen, network, guest)
-    shown = stage.until(partial(stage.inside, guest.name, "ip", "addr"), has_address)
+    shown = stage.until(partial(stage.inside, guest.name, *ADDRESSES), has_address)
     yield shown.marked(guest.address)
     yield equal(f"{guest.name} has the same address as before", (guest.address,), links.assigned(shown.output))
 

@@ -121,6 +121,5 @@ def test_tables_of_the_client_are_read_by_their_headings() -> None:
 
 
 def test_addresses_are_read_out_of_cells() -> None:
-    assert client.fixed_addresses("ip_address='10.0.0.2', subnet_id='x'") == ("10.0.0.2",)
     assert client.addresses_on("net1=10.0.0.5, 10.0.0.6; net2=10.0.0.7", "net1") == ("10.0.0.5", "10.0.0.6")
     assert client.addresses_on("", "net1") == ()

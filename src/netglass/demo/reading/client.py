@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 
 def rows(text: str) -> tuple[dict[str, str], ...]:
     """Gives the lines of a table, each by its headings; what stands outside of a table is left out."""
@@ -20,11 +18,6 @@ def fields(text: str) -> dict[str, str]:
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
-
-
-def fixed_addresses(cell: str) -> tuple[str, ...]:
-    """Gives the addresses in a port's cell ``ip_address='10.0.0.2', subnet_id='…'``."""
-    return tuple(re.findall(r"ip_address='([^']+)'", cell))
 
 
 def addresses_on(cell: str, network: str) -> tuple[str, ...]:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from netglass.agent.appliers.daemons import Daemons
 from netglass.agent.appliers.protocol import Work
-from netglass.desired.state import Daemon, File, HostState
+from netglass.desired.state import Daemon, File, HostState, Lease
 from netglass.host import children, namespaces
-from netglass.host.netlink import Netlink, delete_link, new_bridge, set_link
+from netglass.host.netlink import Netlink, add_address, delete_link, new_bridge, new_veth, set_link
 
 pytestmark = pytest.mark.host
 
@@ -265,3 +266,66 @@ def test_removal_leaves_no_process_and_no_directory(root: Path) -> None:
 
     _until(lambda: not Path(f"/proc/{pid}").exists())  # whoever is PID 1 reaps it
     assert list(root.iterdir()) == []
+
+
+def test_an_address_is_taken_back_from_dnsmasq_so_that_its_next_owner_gets_it(
+    root: Path, netns: str, tmp_path: Path
+) -> None:
+    _make_device(netns, "tap1")
+    there = Netlink(netns)
+    assert there.apply([add_address(_index(there, "tap1"), "10.0.0.2/24")]) == [0]
+    there.close()
+    hosts = tmp_path / "host"
+    old, new = (Lease(mac=f"fa:16:3e:00:00:0{n}", address="10.0.0.3", server="10.0.0.2") for n in (1, 2))
+    before = _dnsmasq(netns, hosts, (old,))
+    hosts.write_text(f"{old.mac},10.0.0.3\n")
+    _start(root, before)
+    log = root / "d1/log"
+    _until(lambda: "DHCP, static leases only" in log.read_text())
+    _ask(netns, old.mac)
+    _until(lambda: f"DHCPACK(tap1) 10.0.0.3 {old.mac}" in log.read_text())
+    pid = _pid(root, before)
+
+    after = _dnsmasq(netns, hosts, (new,))
+    hosts.write_text(f"{new.mac},10.0.0.3\n")
+    state = _state(after, files=(_file(hosts, hosts.read_text()),))
+    (seen,) = Daemons(root).observe(state)["daemons"]  # whichever agent it is that comes by
+    assert Daemons(root).apply(Work(kind="daemons", change=((seen, after),))) == []
+    _until(lambda: f"DHCPRELEASE(tap1) 10.0.0.3 {old.mac}" in log.read_text())
+    _until(lambda: f"read {hosts}" in log.read_text())
+    _ask(netns, new.mac)
+
+    _until(lambda: f"DHCPACK(tap1) 10.0.0.3 {new.mac}" in log.read_text())
+    assert _pid(root, after) == pid
+    assert Daemons(root).observe(state) == {"daemons": (after,)}
+
+
+def _dnsmasq(netns: str, hosts: Path, leases: tuple[Lease, ...]) -> Daemon:
+    argv = "dnsmasq -k --conf-file= --no-hosts --no-resolv --port=0 --leasefile-ro --user=root --pid-file="
+    argv += " --log-facility=- --interface=tap1 --bind-dynamic --dhcp-authoritative"
+    argv += f" --dhcp-range=10.0.0.0,static,600s --dhcp-hostsfile={hosts}"
+    daemon = _daemon("d1", *argv.split(), netns=netns, reload_files=(str(hosts),))
+    return structs.replace(daemon, leases=leases)
+
+
+def _ask(netns: str, mac: str) -> None:
+    """Asks for an address as a client would that was offered 10.0.0.3, through a device of its own."""
+    device = "ask" + mac[-1]
+    there = Netlink(netns)
+    assert there.apply([new_veth(device, device + "p", "", mac)]) == [0]
+    index = {d.name: d.index for d in there.devices()}
+    assert there.apply([set_link(index[device], up=True, master=index["tap1"]), set_link(index[device + "p"], up=True)])
+    there.close()
+    words = f"busybox udhcpc -f -q -n -t 3 -T 1 -i {device}p -s /bin/true -x 0x3d:01{mac.replace(':', '')}"
+    with namespaces.entered(netns):
+        subprocess.run(words.split(), check=True, capture_output=True, timeout=20)
+
+
+def test_a_lease_that_cannot_be_taken_back_costs_a_new_start(root: Path) -> None:
+    lease = Lease(mac="fa:16:3e:00:00:01", address="2001:db8::3", server="2001:db8::2")
+    old = structs.replace(_daemon(), leases=(lease,))
+    first = _start(root, old)
+
+    assert Daemons(root).apply(Work(kind="daemons", change=((old, _daemon()),))) == []
+
+    assert _pid(root, old) != first

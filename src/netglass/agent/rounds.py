@@ -125,6 +125,7 @@ class Rounds:
             outcome.done["removed", kind] += len(doomed) - len(errors)
             outcome.look |= {kind, *_DISTURBS.get(kind, ())}
             if hurry():
+                outcome.look |= {kind for kind, _ in removing(self._plan)}
                 break
         if outcome.done:
             self._retries.hasten()

@@ -58,11 +58,7 @@ def check_nics(d: Decision, nics: Sequence[Nic], count: int) -> list[Network]:
         if count > 1 and (nic.port_id or nic.fixed_ip):
             what = f"port {nic.port_id}" if nic.port_id else f"address {nic.fixed_ip}"
             raise Invalid(f"Unable to launch {count} servers with one {what}: make them one by one.")
-        if nic.port_id:
-            network = _network(d, _usable_port(d, nic).network_id)
-        else:
-            network = _visible_network(d, nic.network_id)
-        networks.append(network)
+        networks.append(_port_network(d, nic) if nic.port_id else _visible_network(d, nic.network_id))
     return networks
 
 
@@ -121,8 +117,9 @@ def _usable_port(d: Decision, nic: Nic) -> Port:
     return port
 
 
-def _network(d: Decision, network_id: str) -> Network:
-    network = d.snapshot.get(Network, network_id)
+def _port_network(d: Decision, nic: Nic) -> Network:
+    port = _usable_port(d, nic)
+    network = d.snapshot.get(Network, port.network_id)
     if network is None:
-        raise Bug(f"a port is on network {network_id}, which is not there")
+        raise Bug(f"port {port.id} is on network {port.network_id}, which is not there")
     return network

@@ -282,14 +282,17 @@ def _waited(pidfd: int, timeout_s: float) -> bool:
 
 
 def tail(path: Path, *, lines: int | None = None) -> str:
-    """Gives a log's last lines, or all of it; empty when there is none.  Bytes that are no UTF-8 are replaced."""
+    """Gives a log's last lines, or all of it (None, or less than none); empty when there is no log.
+
+    Bytes that are no UTF-8 are replaced.
+    """
     try:
         text = path.read_bytes().decode(errors="replace")
     except OSError:
         return ""
-    if lines is None:
+    if lines is None or lines < 0:
         return text
-    return "".join(text.splitlines(keepends=True)[-lines:]) if lines > 0 else ""
+    return "".join(text.splitlines(keepends=True)[-lines:]) if lines else ""
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:

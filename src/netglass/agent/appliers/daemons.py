@@ -6,7 +6,7 @@ name (a dead ovs-vswitchd takes its internal ports along; dnsmasq then answers o
 
 Reloading: the state directory keeps a digest of the reload files as of the last signal.  While that is not the digest
 of what is wanted, a SIGHUP is owed, whoever was to send it: an agent killed between file and signal owes nothing that
-its successor does not see.
+its successor does not see.  The same holds for leases that must be taken back before the signal.
 
 The command must stay in the foreground: what forks away from its parent looks dead.
 """
@@ -28,6 +28,7 @@ from netglass.base.errors import ApplyError
 from netglass.desired.state import Daemon, HostState, Thing
 from netglass.host import children
 from netglass.host.children import Child, Launch, LaunchError, State, Watched
+from netglass.host.release import Held, release
 
 _SHORT_LIFE_S = 1.0
 _LOG_LINES = 5
@@ -81,7 +82,7 @@ class Daemons:
         for old, new in work.change:
             assert isinstance(old, Daemon)
             assert isinstance(new, Daemon)
-            same = (old.argv, old.netns) == (new.argv, new.netns)
+            same = (old.argv, old.netns) == (new.argv, new.netns) and not _must_forget(old, new)
             failed += self._tried(self._reload if same else self._restart, new)
         return failed
 
@@ -178,6 +179,8 @@ class Daemons:
         state, remembered = self._read(daemon.name)
         if state is None or remembered is None:
             raise LaunchError("its state directory went away meanwhile")
+        gone = set(remembered.daemon.leases) - set(daemon.leases)
+        release(daemon.netns, (Held(lease.mac, lease.address, lease.server) for lease in gone))
         # Read before the signal: a file that changes in between is another signal owed, never one too few.
         digests = {path: _digest_of(path) for path in daemon.reload_files}
         if digests != remembered.digests and not children.send(state.child, signal.SIGHUP):
@@ -191,6 +194,12 @@ class Daemons:
         state = children.recorded(self._root / name)
         self._living.pop(name, None)
         return state is None or children.stop(state.child)
+
+
+def _must_forget(old: Daemon, new: Daemon) -> bool:
+    # A DHCPv6 lease can be released only with the client's DUID (RFC 8415, 18.2.7), which nobody told us.  A new
+    # server knows no leases, and confirms to each client what the host file gives it.
+    return any(":" in lease.address for lease in set(old.leases) - set(new.leases))
 
 
 def _plain(remembered: _Remembered) -> dict[str, Any]:

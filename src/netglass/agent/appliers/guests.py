@@ -237,7 +237,7 @@ class Guests:
 
 
 def read_console(directory: str, lines: int | None = None) -> str:
-    """Gives the end of a guest's console log, or all of it; empty when there is none."""
+    """Gives the end of a guest's console log, or all of it (None, or -1 as Nova says it); empty when there is none."""
     return tail(Path(directory) / "console.log", lines=lines)
 
 

@@ -25,6 +25,7 @@ class Odds:
         return [
             route("GET", "/limits", self.limits),
             route("GET", "/os-server-groups", self.server_groups),
+            route("GET", "/os-aggregates", self.aggregates),
             route("GET", "/os-keypairs", self.keypairs),
             route("GET", "/os-keypairs/{name}", self.keypair),
         ]
@@ -56,6 +57,11 @@ class Odds:
     async def server_groups(self, call: Call) -> Response:
         """Answers GET /os-server-groups: none."""
         return reply({"server_groups": []})
+
+    async def aggregates(self, call: Call) -> Response:
+        """Answers GET /os-aggregates: none."""
+        call.require_admin("os-aggregates:index")
+        return reply({"aggregates": []})
 
     async def keypairs(self, call: Call) -> Response:
         """Answers GET /os-keypairs: none, as guests take no keys yet."""

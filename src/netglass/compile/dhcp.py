@@ -10,7 +10,7 @@ Called by compile.compiler.  Source: DATAPLANE.md, "DHCP"; Neutron's DHCP agent 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from netglass.base.ids import tap_name
 from netglass.compile import dnsmasq
@@ -103,7 +103,7 @@ def _reach(server: DhcpServer) -> Iterator[Thing]:
         routed.add(subnet.ip_version)
         because = (*intent, ref(subnet))
         hop = ip_address(gateway)
-        if hop not in ip_network(network) and not hop.is_link_local:
+        if hop not in dnsmasq.network_of(subnet.cidr) and not hop.is_link_local:
             on_link = f"{hop}/{hop.max_prefixlen}"
             yield Route(owner=OWNER, intent=because, netns=netns, destination=on_link, device=tap)
         everywhere = "0.0.0.0/0" if subnet.ip_version == 4 else "::/0"
@@ -125,7 +125,7 @@ def _process(server: DhcpServer) -> Iterator[Thing]:
     lease_s = max(server.place.settings.dhcp_lease_s, _LEAST_LEASE_S)
     found = [(subnet, server.attempt(ref(subnet), dnsmasq.range_text, subnet, lease_s)) for subnet in server.subnets]
     ranges = [text for _, text in found if text]
-    size = sum(ip_network(subnet.cidr).num_addresses for subnet, text in found if text)
+    size = sum(dnsmasq.network_of(subnet.cidr).num_addresses for subnet, text in found if text)
     yield Daemon(
         owner=OWNER,
         intent=intent,

@@ -34,7 +34,7 @@ _DISTURBS = {
     "namespaces": {"links", "addresses", "routes", "sysctls", "daemons"},
     "guests": {"links", "sysctls", "guest_boots"},
     "links": {"addresses", "routes", "sysctls", "daemons"},
-    "bridges": {"switch_ports", "port_tags", "flows"},
+    "bridges": {"switch_ports", "port_tags", "flows", "links"},
     "switch_ports": {"links", "port_tags", "flows"},
     "files": {"daemons"},
 }

@@ -15,7 +15,6 @@ from typing import ClassVar
 
 import msgspec
 
-
 TUNNEL_TYPES = ("gre", "vxlan", "geneve")
 """Network types whose frames travel between hosts in tunnels."""
 

@@ -83,7 +83,7 @@ NETWORK = Resource(
         Attribute(
             name="mtu",
             kind=shapes.MTU,
-            about="Largest IP packet of guests, in bytes; by default what the physical network carries, less a tunnel's headers.",
+            about="Largest IP packet of guests, in bytes; by default what the wire carries, less tunnel headers.",
             post=True,
             put=True,
             default=0,

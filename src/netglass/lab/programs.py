@@ -150,6 +150,7 @@ def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
         "tenant_network_types": topology.cloud.tenant_network_types,
         "vlan_ranges": [[name, *ends] for name, ends in topology.cloud.vlan_ranges.items()],
         "tunnel_ranges": topology.cloud.tunnel_ranges,
+        "overlay_ip_version": topology.cloud.overlay_ip_version,
     }
     return {
         "listen": "0.0.0.0",  # in the host's own namespace: management network and uplink

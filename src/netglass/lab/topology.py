@@ -6,9 +6,9 @@ Pure but for reading the file.  Every error says where in the file it is and wha
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, ip_interface
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -54,6 +54,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     addresses        segment -> address, in place of the one that it would get by its place in the file
     bridges          bridge -> NIC on it; the NIC's address is then the bridge's
     tunnel_nic       NIC on whose address its tunnels begin; empty for none
+    tunnel_address   with prefix length, where its tunnels begin, beside or in place of the NIC's own; such as an IPv6 one
     tunnel_types     gre, vxlan, geneve
     l2_population    br-tun is told where every address is; else it learns
     bridge_mappings  physical network -> provider bridge
@@ -70,6 +71,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bridges: dict[str, str] = {}
     bridge_mappings: dict[str, str] = {}
     tunnel_nic: str = ""
+    tunnel_address: str = ""
     tunnel_types: tuple[str, ...] = ()
     l2_population: bool = False
     provider_link: str = "veth"
@@ -83,11 +85,13 @@ class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tenant_network_types  types that projects' networks get, tried in this order
     vlan_ranges           physical network -> first and last VLAN that projects get
     tunnel_ranges         tunnel type -> first and last tunnel id that projects get
+    overlay_ip_version    of the tunnels' addresses: 4 or 6; the MTU follows from it
     """
 
     tenant_network_types: tuple[str, ...] = ("vlan",)
     vlan_ranges: dict[str, tuple[int, int]] = {}
     tunnel_ranges: dict[str, tuple[int, int]] = {}
+    overlay_ip_version: Literal[4, 6] = 4
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -120,12 +124,20 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def bridge_addresses(self, host: str) -> dict[str, list[str]]:
         """Gives the addresses, with prefix length, that a host has on its bridges."""
         spec = self.hosts[host]
-        found = {bridge: self.address(host, spec.nics[nic]) for bridge, nic in spec.bridges.items()}
-        return {bridge: [str(address)] for bridge, address in found.items() if address is not None}
+        found: dict[str, list[str]] = {}
+        for bridge, nic in spec.bridges.items():
+            address = self.address(host, spec.nics[nic])
+            own = spec.tunnel_address if nic == spec.tunnel_nic else ""
+            addresses = [*([str(address)] if address is not None else []), *([own] if own else [])]
+            if addresses:
+                found[bridge] = addresses
+        return found
 
     def tunnel_address(self, host: str) -> str:
         """Gives the address at which a host's tunnels begin; empty for none."""
         spec = self.hosts[host]
+        if spec.tunnel_address:
+            return spec.tunnel_address.partition("/")[0]
         address = self.address(host, spec.nics[spec.tunnel_nic]) if spec.tunnel_nic else None
         return str(address.ip) if address is not None else ""
 
@@ -263,8 +275,17 @@ def _tunnel_faults(host: HostSpec, topology: Topology) -> list[str]:
         segment = topology.segments.get(host.nics.get(host.tunnel_nic, ""))
         if segment is None:
             found.append(f"tunnel_nic: the host has no NIC {host.tunnel_nic!r}.")
-        elif not segment.cidr:
+        elif not segment.cidr and not host.tunnel_address:
             found.append(f"tunnel_nic: the segment of {host.tunnel_nic!r} needs a cidr; tunnels have addresses.")
+    if host.tunnel_address:
+        try:
+            ip_interface(host.tunnel_address)
+            if "/" not in host.tunnel_address:
+                found.append(f"tunnel_address: {host.tunnel_address} lacks its prefix length.")
+        except ValueError as error:
+            found.append(f"tunnel_address: {error}.")
+        if host.tunnel_nic not in host.bridges.values():
+            found.append("tunnel_address: is set on a bridge, and tunnel_nic is on none.")
     return found
 
 

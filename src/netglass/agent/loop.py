@@ -138,9 +138,9 @@ class Loop:
         done = ", ".join(text for text in (made.text, removed.text) if text)
         revision = self._reports.at
         if done:
-            log.info("revision %d: %s; %.0f ms", revision, done, seconds * 1000)
+            log.info("revision=%d changed: %s in %.0f ms", revision, done, seconds * 1000)
         elif self._first and self._rounds.known >= ALL_KINDS:
-            log.info("revision %d: nothing to do; %.0f ms", revision, seconds * 1000)
+            log.info("revision=%d nothing to do, found in %.0f ms", revision, seconds * 1000)
         if self._rounds.known >= ALL_KINDS:
             self._first = False
 

@@ -40,6 +40,9 @@ _DISTURBS = {
 }
 
 
+_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+
+
 class Outcome(msgspec.Struct):
     """What a round did.
 
@@ -52,8 +55,9 @@ class Outcome(msgspec.Struct):
 
     @property
     def text(self) -> str:
-        """Gives what was done on one line; empty when nothing was."""
-        return ", ".join(f"{verb} {count} {kind}" for (verb, kind), count in sorted(self.done.items()))
+        """Gives what was done on one line, as ``flows +2, port_tags ~1, links -3``; empty when nothing was."""
+        done = sorted((kind, verb, count) for (verb, kind), count in self.done.items())
+        return ", ".join(f"{kind} {_SIGNS[verb]}{count}" for kind, verb, count in done)
 
 
 class Rounds:

@@ -100,7 +100,7 @@ def learn(table: int, cookie: int, timeout_s: int) -> str:
         "load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[]",
         "output:NXM_OF_IN_PORT[]",
     )
-    where = (f"table={table}", f"hard_timeout={timeout_s}", "priority=1", f"cookie={cookie:#x}", "delete_learned")
+    where = (f"table={table}", f"hard_timeout={timeout_s}", "priority=1", "delete_learned", f"cookie={cookie:#x}")
     return f"learn({','.join((*where, *noted))})"
 
 

@@ -179,6 +179,8 @@ class Rounds:
                 continue
             if self._retries.applied(step.kind, thing.key, thing, thing.intent, now):
                 self.missing[step.kind].pop(thing.key, None)
+            else:
+                failed.add(thing.key)
         outcome.done["added", step.kind] += sum(thing.key not in failed for thing in add)
         outcome.done["changed", step.kind] += sum(new.key not in failed for _, new in change)
         outcome.done = +outcome.done

@@ -72,7 +72,9 @@ class Loop:
     def run(self) -> None:
         """Runs until `stop`; what was made stays as it is."""
         while not self._stopping:
-            self._dirty |= self._senses.wait(self._patience())
+            heard = self._senses.wait(self._patience())
+            self._retries.heard(heard, time.monotonic())
+            self._dirty |= heard
             self._take(self._uplink.take())
             if self._desired is None:
                 continue  # not listed yet: nothing may be torn down, and nothing is known to be wanted

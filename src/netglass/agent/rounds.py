@@ -77,6 +77,7 @@ class Rounds:
         self._retries = retries
         self._clock = clock
         self._plan = Plan(host="")
+        self._begun: dict[str, int] = {}  # how many there were when a removal was first interrupted, by kind
 
     def compare(self, desired: HostState, kinds: Iterable[str]) -> Plan:
         """Observes `kinds`, with those that hang together with them, and gives what differs in them.
@@ -117,20 +118,22 @@ class Rounds:
         """Takes away what `make` found to be surplus, until `hurry` says to stop; what is left comes again."""
         outcome = Outcome(Counter(), set())
         for kind, things in removing(self._plan):
-            now = self._clock()
-            doomed = tuple(thing for thing in things if self._retries.due(kind, thing.key, None, now))
+            doomed = tuple(t for t in things if self._retries.due(kind, t.key, None, self._clock()))
             if not doomed:
                 continue
             errors = self._by_kind[kind].remove(kind, doomed, hurry)
             self._note_errors(errors, {thing.key: thing for thing in doomed}, removal=True)
-            if not errors:
-                # Whatever it stopped at, the first one must be gone now.
-                self._retries.applied(kind, doomed[0].key, None, doomed[0].intent, now)
-            outcome.done["removed", kind] += len(doomed) - len(errors)
-            outcome.look |= {kind, *_DISTURBS.get(kind, ())}
+            begun = max(self._begun.pop(kind, 0), len(doomed))
+            if len(errors) < len(doomed):
+                outcome.look |= {kind, *_DISTURBS.get(kind, ())}
             if hurry():
-                outcome.look |= {kind for kind, _ in removing(self._plan)}
+                self._begun[kind] = begun
+                outcome.look |= {left for left, _ in removing(self._plan)}
                 break
+            if not errors:
+                self._retries.applied(kind, doomed[0].key, None, doomed[0].intent, self._clock())
+            outcome.done["removed", kind] += begun - len(errors)
+        outcome.done = +outcome.done
         if outcome.done:
             self._retries.hasten()
         return outcome

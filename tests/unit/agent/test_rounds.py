@@ -145,3 +145,22 @@ def test_before_the_first_look_nothing_is_known() -> None:
     machine.shelf.dead = True
     machine.round(STATE)
     assert machine.rounds.known == set()
+
+
+def test_a_removal_in_slices_is_told_once_and_whole() -> None:
+    machine = Machine()
+    desired = HostState(host="h", namespaces=SPACES)
+    machine.round(desired)
+    said = [machine.round(EMPTY, hurry=hurry) for hurry in (True, True, False)]
+    assert said == ["", "", "namespaces -3"]
+
+
+def test_failing_to_remove_does_not_hasten_itself() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    machine.shelf.broken = {"qdhcp-0", "qdhcp-1", "qdhcp-2", "tap1"}
+    machine.round(EMPTY)
+    steps = len(machine.shelf.steps)
+    assert machine.look == set()
+    machine.round(EMPTY)
+    assert len(machine.shelf.steps) == steps

@@ -24,8 +24,9 @@ The lab stays up. To look around:
   netglass lab shell control               ip netns list; ps -C dnsmasq -ww -o args
   netglass lab guest vm1                   inside a guest: ip addr; ping 10.0.0.2
   eval "$(netglass lab env --user demo)"   then: openstack server list
-  netglass plan compute1                   what the host must look like, and why
-  netglass diff compute1                   what differs from that now: nothing
+  eval "$(netglass lab env)"               as admin, then:
+      netglass plan compute1               what the host must look like, and why
+      netglass diff compute1               what differs from that now: nothing
   netglass lab down                        takes all of it away
 """
 

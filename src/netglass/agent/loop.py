@@ -28,6 +28,8 @@ Compile = Callable[[Snapshot, str], HostState]
 _SWEEP_S = 10.0
 _SWEEP_SHARE = 0.0025
 _HEARTBEAT_S = 5.0
+_IN_ROWS = frozenset({"links", "addresses", "routes"})
+_ROW_S = 0.02
 _REMOVING_S = 0.15  # taking away gives way to news after this long
 
 
@@ -72,9 +74,7 @@ class Loop:
     def run(self) -> None:
         """Runs until `stop`; what was made stays as it is."""
         while not self._stopping:
-            heard = self._senses.wait(self._patience())
-            self._retries.heard(heard, time.monotonic())
-            self._dirty |= heard
+            self._hear()
             self._take(self._uplink.take())
             if self._desired is None:
                 continue  # not listed yet: nothing may be torn down, and nothing is known to be wanted
@@ -90,6 +90,16 @@ class Loop:
                 self._sweep_at = time.monotonic() + max(_SWEEP_S, took / _SWEEP_SHARE)
             if time.monotonic() >= self._beat_at:
                 self._report(beat=True)
+
+    def _hear(self) -> None:
+        """Waits for news; news of netlink alone is collected for a moment, as it comes in long rows."""
+        heard = self._senses.wait(self._patience())
+        if heard and heard <= _IN_ROWS and not self._dirty and not self._uplink.waiting:
+            end = time.monotonic() + _ROW_S
+            while heard <= _IN_ROWS and (left := end - time.monotonic()) > 0 and not self._uplink.waiting:
+                heard |= self._senses.wait(left)
+        self._retries.heard(heard, time.monotonic())
+        self._dirty |= heard
 
     def _patience(self) -> float:
         """Gives how long nothing needs to be done, in seconds, at most a tick."""

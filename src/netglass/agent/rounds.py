@@ -98,6 +98,8 @@ class Rounds:
                 log.debug("read %s in %.1f ms", " and ".join(applier.kinds), 1000 * (self._clock() - started))
             except (ApplyError, OSError) as error:
                 self._unreadable(applier, error)
+            except Exception as error:
+                self._unreadable(applier, _surprise(applier.kinds[0], "all", error))
         part = {kind: desired.things(kind) for kind in observed}
         # The awaited ports decide which tags are awaited, whatever kinds are looked at.
         return plan(_state(desired.host, part), _state(desired.host, observed)), set(observed)
@@ -121,7 +123,10 @@ class Rounds:
             doomed = tuple(t for t in things if self._retries.due(kind, t.key, None, self._clock()))
             if not doomed:
                 continue
-            errors = self._by_kind[kind].remove(kind, doomed, hurry)
+            try:
+                errors = self._by_kind[kind].remove(kind, doomed, hurry)
+            except Exception as error:
+                errors = [_surprise(kind, thing.key, error) for thing in doomed]
             self._note_errors(errors, {thing.key: thing for thing in doomed}, removal=True)
             begun = max(self._begun.pop(kind, 0), len(doomed))
             if len(errors) < len(doomed):
@@ -173,7 +178,10 @@ class Rounds:
         work = Work(kind=step.kind, add=add, change=change)
         if not work:
             return
-        errors = self._by_kind[step.kind].apply(work)
+        try:
+            errors = self._by_kind[step.kind].apply(work)
+        except Exception as error:
+            errors = [_surprise(step.kind, thing.key, error) for thing in work.wanted]
         self._note_errors(errors, {thing.key: thing for thing in work.wanted})
         log.debug("applied %d %s in %.1f ms", len(work.wanted), step.kind, 1000 * (self._clock() - now))
         failed = {error.key for error in errors}
@@ -198,6 +206,12 @@ class Rounds:
             intent = thing.intent if thing is not None else ()
             if self._retries.failed(error, None if removal else thing, intent, self._clock()):
                 log.warning("cannot %s %s", "remove" if removal else "apply", error)
+
+
+def _surprise(kind: str, key: str, error: Exception) -> ApplyError:
+    """Turns what no applier may raise into a failure of its objects: a fault in one kind must not stop the others."""
+    log.error("a fault of this program, on %s %s", kind, key, exc_info=error)
+    return ApplyError(kind, key, f"a fault of this program: {type(error).__name__}: {error}")
 
 
 def _with_taps(difference: Plan) -> Plan:

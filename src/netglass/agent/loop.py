@@ -28,6 +28,8 @@ Compile = Callable[[Snapshot, str], HostState]
 _SWEEP_S = 10.0
 _SWEEP_SHARE = 0.0025
 _HEARTBEAT_S = 5.0
+_IN_ROWS = frozenset({"links", "addresses", "routes"})
+_ROW_S = 0.02
 _REMOVING_S = 0.15  # taking away gives way to news after this long
 
 
@@ -72,8 +74,8 @@ class Loop:
     def run(self) -> None:
         """Runs until `stop`; what was made stays as it is."""
         while not self._stopping:
-            self._dirty |= self._senses.wait(self._patience())
-            self._take(self._uplink.take())
+            self._hear()
+            told = self._take(self._uplink.take())
             if self._desired is None:
                 continue  # not listed yet: nothing may be torn down, and nothing is known to be wanted
             now = time.monotonic()
@@ -83,11 +85,23 @@ class Loop:
                 self._dirty = set(ALL_KINDS)
             if self._dirty:
                 self._round(self._desired)
+            elif told:
+                self._report()  # another snapshot, under which this host stays as it is
             if swept:
                 took = time.monotonic() - now
                 self._sweep_at = time.monotonic() + max(_SWEEP_S, took / _SWEEP_SHARE)
             if time.monotonic() >= self._beat_at:
                 self._report(beat=True)
+
+    def _hear(self) -> None:
+        """Waits for news; news of netlink alone is collected for a moment, as it comes in long rows."""
+        heard = self._senses.wait(self._patience())
+        if heard and heard <= _IN_ROWS and not self._dirty and not self._uplink.waiting:
+            end = time.monotonic() + _ROW_S
+            while heard <= _IN_ROWS and (left := end - time.monotonic()) > 0 and not self._uplink.waiting:
+                heard |= self._senses.wait(left)
+        self._retries.heard(heard, time.monotonic())
+        self._dirty |= heard
 
     def _patience(self) -> float:
         """Gives how long nothing needs to be done, in seconds, at most a tick."""
@@ -99,19 +113,23 @@ class Loop:
         ends = [self._sweep_at, self._beat_at, *([] if due is None else [due])]
         return max(0.0, min(TICK_S, min(ends) - time.monotonic()))
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: News) -> bool:
+        """Takes over what came from the server; gives whether intent is another one now."""
         if news.snapshot is not None:
             before = self._desired
             self._desired = self._compile(news.snapshot, self._host)
             self._dirty |= _changed_kinds(before, self._desired)
             self._reports.intent(news.snapshot, self._desired)
-            for diagnostic in self._desired.diagnostics if before is None else ():
-                log.warning("%s: %s", diagnostic.code, diagnostic.text)
+            known = () if before is None else before.diagnostics
+            for diagnostic in self._desired.diagnostics:
+                if diagnostic not in known:
+                    log.warning("%s: %s", diagnostic.code, diagnostic.text)
         self._reports.revision(news.revision)
         for question in news.questions:
             self._uplink.answer(question.id, self._answers.answer(question, self._desired))
             if question.ask == "diff":
                 self._dirty = set(ALL_KINDS)  # looking took in news that the appliers were watching for
+        return news.snapshot is not None
 
     def _round(self, desired: HostState) -> None:
         started = time.monotonic()

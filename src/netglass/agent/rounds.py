@@ -77,6 +77,7 @@ class Rounds:
         self._retries = retries
         self._clock = clock
         self._plan = Plan(host="")
+        self._begun: dict[str, int] = {}  # how many there were when a removal was first interrupted, by kind
 
     def compare(self, desired: HostState, kinds: Iterable[str]) -> Plan:
         """Observes `kinds`, with those that hang together with them, and gives what differs in them.
@@ -97,6 +98,8 @@ class Rounds:
                 log.debug("read %s in %.1f ms", " and ".join(applier.kinds), 1000 * (self._clock() - started))
             except (ApplyError, OSError) as error:
                 self._unreadable(applier, error)
+            except Exception as error:
+                self._unreadable(applier, _surprise(applier.kinds[0], "all", error))
         part = {kind: desired.things(kind) for kind in observed}
         # The awaited ports decide which tags are awaited, whatever kinds are looked at.
         return plan(_state(desired.host, part), _state(desired.host, observed)), set(observed)
@@ -117,20 +120,25 @@ class Rounds:
         """Takes away what `make` found to be surplus, until `hurry` says to stop; what is left comes again."""
         outcome = Outcome(Counter(), set())
         for kind, things in removing(self._plan):
-            now = self._clock()
-            doomed = tuple(thing for thing in things if self._retries.due(kind, thing.key, None, now))
+            doomed = tuple(t for t in things if self._retries.due(kind, t.key, None, self._clock()))
             if not doomed:
                 continue
-            errors = self._by_kind[kind].remove(kind, doomed, hurry)
+            try:
+                errors = self._by_kind[kind].remove(kind, doomed, hurry)
+            except Exception as error:
+                errors = [_surprise(kind, thing.key, error) for thing in doomed]
             self._note_errors(errors, {thing.key: thing for thing in doomed}, removal=True)
-            if not errors:
-                # Whatever it stopped at, the first one must be gone now.
-                self._retries.applied(kind, doomed[0].key, None, doomed[0].intent, now)
-            outcome.done["removed", kind] += len(doomed) - len(errors)
-            outcome.look |= {kind, *_DISTURBS.get(kind, ())}
+            begun = max(self._begun.pop(kind, 0), len(doomed))
+            if len(errors) < len(doomed):
+                outcome.look |= {kind, *_DISTURBS.get(kind, ())}
             if hurry():
-                outcome.look |= {kind for kind, _ in removing(self._plan)}
+                self._begun[kind] = begun
+                outcome.look |= {left for left, _ in removing(self._plan)}
                 break
+            if not errors:
+                self._retries.applied(kind, doomed[0].key, None, doomed[0].intent, self._clock())
+            outcome.done["removed", kind] += begun - len(errors)
+        outcome.done = +outcome.done
         if outcome.done:
             self._retries.hasten()
         return outcome
@@ -170,7 +178,10 @@ class Rounds:
         work = Work(kind=step.kind, add=add, change=change)
         if not work:
             return
-        errors = self._by_kind[step.kind].apply(work)
+        try:
+            errors = self._by_kind[step.kind].apply(work)
+        except Exception as error:
+            errors = [_surprise(step.kind, thing.key, error) for thing in work.wanted]
         self._note_errors(errors, {thing.key: thing for thing in work.wanted})
         log.debug("applied %d %s in %.1f ms", len(work.wanted), step.kind, 1000 * (self._clock() - now))
         failed = {error.key for error in errors}
@@ -179,6 +190,8 @@ class Rounds:
                 continue
             if self._retries.applied(step.kind, thing.key, thing, thing.intent, now):
                 self.missing[step.kind].pop(thing.key, None)
+            else:
+                failed.add(thing.key)
         outcome.done["added", step.kind] += sum(thing.key not in failed for thing in add)
         outcome.done["changed", step.kind] += sum(new.key not in failed for _, new in change)
         outcome.done = +outcome.done
@@ -193,6 +206,12 @@ class Rounds:
             intent = thing.intent if thing is not None else ()
             if self._retries.failed(error, None if removal else thing, intent, self._clock()):
                 log.warning("cannot %s %s", "remove" if removal else "apply", error)
+
+
+def _surprise(kind: str, key: str, error: Exception) -> ApplyError:
+    """Turns what no applier may raise into a failure of its objects: a fault in one kind must not stop the others."""
+    log.error("a fault of this program, on %s %s", kind, key, exc_info=error)
+    return ApplyError(kind, key, f"a fault of this program: {type(error).__name__}: {error}")
 
 
 def _with_taps(difference: Plan) -> Plan:

@@ -17,7 +17,7 @@ from netglass.compile import dnsmasq
 from netglass.compile.dhcp_files import DhcpServer, hosts_of, mac_tags, name_lines, option_lines
 from netglass.compile.dnsmasq import Home
 from netglass.compile.place import DHCP_OWNER, INTEGRATION, Carried, Place
-from netglass.compile.plugging import port_tag, switch_ids
+from netglass.compile.plugging import switch_ids, tagged
 from netglass.desired.state import (
     Address,
     Daemon,
@@ -79,7 +79,7 @@ def _wire(server: DhcpServer) -> Iterator[Thing]:
     yield Link(owner=OWNER, intent=intent, netns=netns, name="lo", form="nic")
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=tap, type="internal", external_ids=ids)
     yield Link(owner=OWNER, intent=intent, netns=netns, name=tap, form="internal", mac=mac, mtu=mtu)
-    yield port_tag(server.place, server.port, tap, OWNER)
+    yield from tagged(server.place, server.port, tap, OWNER)
     # Subnets of a network reach each other through routers only, and no guest may give the server a route.
     yield Sysctl(owner=OWNER, intent=intent, netns=netns, name="net/ipv4/ip_forward", value="0")
     yield Sysctl(owner=OWNER, intent=intent, netns=netns, name=f"net/ipv6/conf/{tap}/accept_ra", value="0")

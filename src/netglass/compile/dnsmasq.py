@@ -1,8 +1,8 @@
 """dnsmasq's command line and files as text (dnsmasq(8)); every string that reaches dnsmasq goes through `plain`.
 
 dnsmasq's formats have no quoting that could be relied on: a line break ends an option and starts the next
-(CVE-2021-40085), a comma ends a field, a quote or backslash changes how the rest is read, ``#`` starts a comment, and
-brackets mark IPv6 addresses.  So what holds one of these is refused, not escaped.
+(CVE-2021-40085), a comma ends a field, a quote or backslash changes how the rest is read, ``#`` starts a comment,
+brackets mark IPv6 addresses, and ``%`` a device in them.  So what holds one of these is refused, not escaped.
 
 Called by compile.dhcp only.
 """
@@ -21,7 +21,7 @@ MOST_LEASES = 1 << 24  # what dnsmasq's tables are asked to hold at most
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _OPTION = re.compile(r"[0-9A-Za-z][0-9A-Za-z+-]{0,40}")
-_HARMLESS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("\"'\\#`[],")
+_HARMLESS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("\"'\\#`[],%")
 _REMEMBERED = 1 << 16  # texts of addresses: reading one costs ten times as much as anything else here
 _STATEFUL, _STATELESS = "dhcpv6-stateful", "dhcpv6-stateless"
 _SHORTEST_PREFIX_6 = 64
@@ -115,7 +115,7 @@ def option_line(tag: str, option: DhcpOption) -> str:
     numbered = option.opt_name.isdecimal() and option.ip_version == 4
     name = option.opt_name if numbered else f"{family}:{option.opt_name}"
     return ",".join(
-        [f"tag:{plain(tag)}", name, *([plain(option.opt_value, allowed=", []")] if option.opt_value else [])]
+        [f"tag:{plain(tag)}", name, *([plain(option.opt_value, allowed=", []%")] if option.opt_value else [])]
     )
 
 

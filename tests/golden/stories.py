@@ -3,10 +3,13 @@
 basic_use_cases   the blog post's net1: DHCP on control, one server on compute1, hybrid, veth pairs
 the_other_way     the same by the other settings (native, patch ports, kernel switch), flat and IPv6, a port of an
                   outside compute service, a port that is down, DHCP options of a port's own, and wrong values
+
+The stories about tunnels are in ``tunnel_stories``.
 """
 
 from __future__ import annotations
 
+from golden.tunnel_stories import PACKET_FLOWS, POPULATED
 from netglass.model.resources import (
     DhcpOption,
     FixedIp,
@@ -188,4 +191,9 @@ THE_OTHER_WAY: list[Row] = [
     ),
 ]
 
-STORIES: dict[str, list[Row]] = {"basic_use_cases": BASIC_USE_CASES, "the_other_way": THE_OTHER_WAY}
+STORIES: dict[str, list[Row]] = {
+    "basic_use_cases": BASIC_USE_CASES,
+    "the_other_way": THE_OTHER_WAY,
+    "packet_flows": PACKET_FLOWS,
+    "populated": POPULATED,
+}

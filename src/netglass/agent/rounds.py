@@ -18,7 +18,7 @@ from netglass.agent.retries import Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.diff import KindPlan, Plan, plan
 from netglass.desired.order import Step, making, removing
-from netglass.desired.state import KINDS, HostState, Thing
+from netglass.desired.state import KINDS, Guest, HostState, Thing
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Rounds:
         self.known |= read
         self._settle(read, self._plan)
         outcome = Outcome(Counter(), set())
-        for step in making(_with_taps(self._plan)):
+        for step in making(_with_taps(self._plan, desired)):
             self._apply(step, outcome)
         if outcome.done:
             self._retries.hasten()
@@ -189,7 +189,7 @@ class Rounds:
             if thing.key in failed:
                 continue
             if self._retries.applied(step.kind, thing.key, thing, thing.intent, now):
-                self.missing[step.kind].pop(thing.key, None)
+                self.missing.get(step.kind, {}).pop(thing.key, None)
             else:
                 failed.add(thing.key)
         outcome.done["added", step.kind] += sum(thing.key not in failed for thing in add)
@@ -214,15 +214,25 @@ def _surprise(kind: str, key: str, error: Exception) -> ApplyError:
     return ApplyError(kind, key, f"a fault of this program: {type(error).__name__}: {error}")
 
 
-def _with_taps(difference: Plan) -> Plan:
-    """Lets devices that guests bring be set in the same round in which their guests are made."""
-    links = difference.of("links")
+def _with_taps(difference: Plan, desired: HostState) -> Plan:
+    """Adds what sits on the taps of guests that are made in this round: there is none of it on a tap made anew.
+
+    Without it a guest would boot before its tap is wired, since its old tap was wired when the machine was read.
+    """
     guests = difference.of("guests")
-    if not links.awaiting or not (guests.add or guests.change):
+    made = (*guests.add, *(new for _, new in guests.change))
+    taps = {nic.tap for guest in made if isinstance(guest, Guest) for nic in guest.nics}
+    if not taps:
         return difference
-    hoped = msgspec.structs.replace(links, add=links.add + links.awaiting, awaiting=())
-    others = tuple(part for part in difference.kinds if part.kind != "links")
-    return Plan(host=difference.host, kinds=(*others, hoped))
+    links = [link for link in desired.links if link.name in taps and not link.netns]
+    sysctls = [sysctl for sysctl in desired.sysctls if not taps.isdisjoint(sysctl.name.split("/"))]
+    parts = {part.kind: part for part in difference.kinds}
+    for kind, things in (("links", links), ("sysctls", sysctls)):
+        part = difference.of(kind)
+        there = {thing.key for thing in (*part.add, *(new for _, new in part.change))}
+        added = part.add + tuple(thing for thing in things if thing.key not in there)
+        parts[kind] = msgspec.structs.replace(part, add=added, awaiting=())
+    return Plan(host=difference.host, kinds=tuple(parts.values()))
 
 
 def _state(host: str, kinds: Mapping[str, tuple[Thing, ...]]) -> HostState:

@@ -11,6 +11,7 @@ from netglass.model.changes import Change
 from netglass.model.resources import (
     Flavor,
     Host,
+    HostSettings,
     Image,
     LocalVlan,
     Network,
@@ -150,3 +151,46 @@ def test_cost_of_a_commit_does_not_grow_with_the_network() -> None:
         return Counting.looked_up
 
     assert cost(1000) == cost(10)
+
+
+GREEN = Network(id="green", network_type="gre", segmentation_id=1)
+POPULATED = HostSettings(tunnel_types=("gre",), local_ip="192.0.2.1", l2_population=True)
+TUNNELS: list[Row] = [
+    Host(id="bob", settings=POPULATED),
+    Host(id="daisy", settings=HostSettings(tunnel_types=("gre",), local_ip="192.0.2.2")),
+    Host(id="far", settings=POPULATED),
+    GREEN,
+    *(LocalVlan(id=f"{host}/green", host=host, network_id="green", vlan=1) for host in ("bob", "daisy")),
+    Port(id="bobs", network_id="green", mac_address="m1", host_id="bob"),
+    Port(id="daisys", network_id="green", mac_address="m2", host_id="daisy"),
+]
+TUNNELLED = Snapshot.of(TUNNELS, 7)
+
+
+def test_host_knows_its_peers_and_with_l2_population_their_ports() -> None:
+    both = {"bob", "daisy", "green", "bob/green", "daisy/green"}
+    assert names("bob", TUNNELLED) == both | {"bobs", "daisys"}
+    assert names("daisy", TUNNELLED) == both | {"daisys"}
+    assert names("far", TUNNELLED) == {"far"}
+
+
+def test_host_that_gets_a_network_is_told_of_its_peers_and_they_of_it() -> None:
+    tag = LocalVlan(id="far/green", host="far", network_id="green", vlan=1)
+    changes = [Change(tag.kind, tag.id, None, tag)]
+    after = TUNNELLED.apply(changes, 8)
+
+    assert interested_hosts(TUNNELLED, after, changes) == {"bob", "daisy", "far"}
+    assert set(relevant_changes(TUNNELLED, after, changes, "daisy")) == {("local_vlan", "far/green"), ("host", "far")}
+    told = {key for key, row in relevant_changes(TUNNELLED, after, changes, "far").items() if row is not None}
+    assert told == {
+        ("network", "green"),
+        *(("local_vlan", f"{host}/green") for host in ("bob", "daisy", "far")),
+        *(("host", host) for host in ("bob", "daisy")),
+        *(("port", port) for port in ("bobs", "daisys")),
+    }
+
+
+def test_a_port_in_a_tunnel_network_interests_the_hosts_that_are_told_where_everybody_is() -> None:
+    port = Port(id="new", network_id="green", mac_address="m9", host_id="daisy")
+    change = Change(port.kind, port.id, None, port)
+    assert interested_hosts(TUNNELLED, TUNNELLED.apply([change], 8), [change]) == {"bob", "daisy"}

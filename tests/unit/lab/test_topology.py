@@ -106,3 +106,56 @@ def test_a_lab_can_be_had_under_another_name() -> None:
 def test_the_schema_names_every_setting_of_a_host() -> None:
     host = schema()["$defs"]["HostSpec"]["properties"]
     assert {"server", "roles", "nics", "bridges", "bridge_mappings", "provider_link"} <= host.keys()
+
+
+TUNNELS = """
+name: small
+segments:
+  mgmt: {cidr: 192.168.50.0/24}
+  tunnel: {cidr: 192.168.51.0/24}
+management: mgmt
+hosts:
+  one:
+    server: true
+    nics: {eth1: mgmt, eth2: tunnel}
+    bridges: {br-eth2: eth2}
+    tunnel_nic: eth2
+    tunnel_types: [gre]
+cloud:
+  tenant_network_types: [gre]
+  tunnel_ranges: {gre: [1, 1000]}
+"""
+
+
+def test_tunnels_begin_at_the_address_of_their_nic_which_its_bridge_has() -> None:
+    topology = _parsed(TUNNELS)
+    assert topology.tunnel_address("one") == "192.168.51.11"
+    assert topology.bridge_addresses("one") == {"br-eth2": ["192.168.51.11/24"]}
+
+
+def test_tunnels_may_begin_at_an_address_of_their_own() -> None:
+    topology = _parsed(TUNNELS.replace("tunnel_nic: eth2", "tunnel_nic: eth2\n    tunnel_address: fd00::1/64"))
+    assert topology.tunnel_address("one") == "fd00::1"
+    assert topology.bridge_addresses("one") == {"br-eth2": ["192.168.51.11/24", "fd00::1/64"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("tunnel_types: [gre]", "tunnel_types: [stt]", "'stt' is none of gre, vxlan, geneve"),
+        ("    tunnel_types: [gre]\n", "", "tunnels need both"),
+        ("tunnel_nic: eth2", "tunnel_nic: eth7", "the host has no NIC 'eth7'"),
+        ("tunnel: {cidr: 192.168.51.0/24}", "tunnel: {}", "needs a cidr"),
+        ("tunnel_nic: eth2", "tunnel_nic: eth2\n    tunnel_address: fd00::1", "lacks its prefix length"),
+        ("tunnel_nic: eth2", "tunnel_nic: eth2\n    tunnel_address: x", "'x' does not appear to be"),
+        ("    bridges: {br-eth2: eth2}\n", "    tunnel_address: fd00::1/64\n", "tunnel_nic is on none"),
+        ("gre: [1, 1000]", "gre: [0, 1000]", "0 to 1000 is no range"),
+        ("gre: [1, 1000]", "stt: [1, 1000]", "cloud.tunnel_ranges.stt: is none of"),
+        ("tenant_network_types: [gre]", "tenant_network_types: [flat]", "'flat' is none of vlan, gre"),
+    ],
+)
+def test_tunnels_that_cannot_be_are_told_with_their_place(old: str, new: str, told: str) -> None:
+    assert old in TUNNELS
+    with pytest.raises(LabError) as caught:
+        _parsed(TUNNELS.replace(old, new))
+    assert told in str(caught.value)

@@ -27,6 +27,7 @@ import os
 import secrets
 import tomllib
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,7 @@ import msgspec
 
 from netglass.base.errors import Invalid
 from netglass.model.caller import CloudSettings
+from netglass.model.resources import TUNNEL_ID_MAX, TUNNEL_TYPES
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,15 +67,30 @@ def read_config(path: Path) -> ServerConfig:
         raise Invalid(f"{path}: {error}.", fault="InvalidConfiguration") from error
     _refuse_unknown(path, found.get("cloud", {}))
     try:
-        return msgspec.convert(found, type=ServerConfig)
+        config = msgspec.convert(found, type=ServerConfig)
     except msgspec.ValidationError as error:
         raise Invalid(f"{path}: {error}.", fault="InvalidConfiguration") from error
+    for wrong in _wrong_types(config.cloud):
+        raise Invalid(f"{path}: {wrong}.", fault="InvalidConfiguration")
+    return config
 
 
 def _refuse_unknown(path: Path, cloud: Any) -> None:
     unknown = sorted(set(cloud) - set(CloudSettings.__struct_fields__)) if isinstance(cloud, dict) else []
     if unknown:
         raise Invalid(f"{path}: [cloud] has no setting {', '.join(unknown)}.", fault="InvalidConfiguration")
+
+
+def _wrong_types(cloud: CloudSettings) -> Iterator[str]:
+    tunnels = ", ".join(TUNNEL_TYPES)
+    for kind in cloud.tenant_network_types:
+        if kind not in ("vlan", *TUNNEL_TYPES):
+            yield f"[cloud] tenant_network_types has {kind!r}; wanted are some of vlan, {tunnels}"
+    for kind, (first, last) in cloud.tunnel_ranges.items():
+        if kind not in TUNNEL_TYPES:
+            yield f"[cloud] tunnel_ranges has {kind!r}; wanted are some of {tunnels}"
+        elif not 1 <= first <= last <= TUNNEL_ID_MAX[kind]:
+            yield f"[cloud] tunnel_ranges.{kind} is {first} to {last}; wanted is within 1 to {TUNNEL_ID_MAX[kind]}"
 
 
 class Secrets:

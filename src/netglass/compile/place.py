@@ -13,14 +13,24 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from netglass.desired.state import Diagnostic
-from netglass.model.resources import TUNNEL_TYPES, Host, HostSettings, LocalVlan, Network, Port, Server, Subnet, ref
+from netglass.model.resources import (
+    TUNNEL_ID_MAX,
+    TUNNEL_TYPES,
+    Host,
+    HostSettings,
+    LocalVlan,
+    Network,
+    Port,
+    Server,
+    Subnet,
+    ref,
+)
 from netglass.model.snapshot import Snapshot
 
 INTEGRATION = "br-int"
 TUNNEL = "br-tun"
 DHCP_OWNER = "network:dhcp"
 
-_TUNNEL_ID_MAX = {"gre": (1 << 32) - 1, "vxlan": (1 << 24) - 1, "geneve": (1 << 24) - 1}  # bits of key and VNI
 _SERVICES = ("network:", "neutron:")
 _BRIDGE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,14}")
 _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -224,7 +234,7 @@ def _trouble(row: LocalVlan, network: Network | None, reach: _Reach) -> tuple[st
 def _tunnel_trouble(network: Network, tunnels: Tunnels | None) -> tuple[str, str] | tuple[()]:
     if tunnels is None or network.network_type not in tunnels.types:
         return "unsupported-network-type", f"is of type {network.network_type!r}, for which this host has no tunnels"
-    if network.segmentation_id is None or not 1 <= network.segmentation_id <= _TUNNEL_ID_MAX[network.network_type]:
+    if network.segmentation_id is None or not 1 <= network.segmentation_id <= TUNNEL_ID_MAX[network.network_type]:
         return "bad-segment", f"has tunnel id {network.segmentation_id}, which {network.network_type} cannot carry"
     return ()
 

@@ -14,13 +14,10 @@ from typing import Any
 from netglass.base.numbers import holds_number, pick_lowest
 from netglass.control.decision import Decision
 from netglass.control.faults import fault, invalid_input
-from netglass.model.resources import TUNNEL_TYPES
+from netglass.model.resources import TUNNEL_ID_MAX, TUNNEL_TYPES
 
 VLAN_MIN = 1
 VLAN_MAX = 4094
-
-TUNNEL_ID_MAX = {"gre": (1 << 32) - 1, "vxlan": (1 << 24) - 1, "geneve": (1 << 24) - 1}
-"""Largest tunnel id; the smallest is 1 (RFC 2890, key; RFC 7348 and RFC 8926, VNI)."""
 
 _IP_HEADER = {4: 20, 6: 40}  # bytes
 _GRE_HEADER = 22  # bytes: GRE with key 8, inner Ethernet 14

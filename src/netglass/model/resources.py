@@ -15,7 +15,10 @@ from typing import ClassVar
 
 import msgspec
 
-TUNNEL_TYPES = ("gre", "vxlan", "geneve")
+TUNNEL_ID_MAX = {"gre": (1 << 32) - 1, "vxlan": (1 << 24) - 1, "geneve": (1 << 24) - 1}
+"""Largest id of each tunnel type; the smallest is 1 (RFC 2890, key; RFC 7348 and RFC 8926, VNI)."""
+
+TUNNEL_TYPES = tuple(TUNNEL_ID_MAX)
 """Network types whose frames travel between hosts in tunnels."""
 
 

@@ -14,7 +14,9 @@ ports = st.builds(
     host_id=st.sampled_from(["", "compute1"]),
     device_owner=st.sampled_from(["", "network:dhcp"]),
     fixed_ips=st.lists(
-        st.builds(FixedIp, subnet_id=st.sampled_from(["s1", "s2"]), ip_address=st.sampled_from(["10.0.0.3", "fd00::7"])),
+        st.builds(
+            FixedIp, subnet_id=st.sampled_from(["s1", "s2"]), ip_address=st.sampled_from(["10.0.0.3", "fd00::7"])
+        ),
         max_size=2,
         unique=True,
     ).map(tuple),

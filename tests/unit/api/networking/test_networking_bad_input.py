@@ -265,7 +265,7 @@ def test_a_very_long_list_is_refused_quickly(cloud: Cloud, alice: TestClient, ne
 
 QUERIES = [
     ("color=red", "HTTPBadRequest", "['color'] is invalid attribute for filtering"),
-    ("router:external=True", "HTTPBadRequest", "is invalid attribute for filtering"),
+    ("router:internal=True", "HTTPBadRequest", "is invalid attribute for filtering"),
     ("admin_state_up=maybe", "InvalidInput", "'maybe' cannot be converted to boolean"),
     ("sort_key=color", "HTTPBadRequest", "['color'] is invalid attribute for sort_keys"),
     ("sort_key=name&sort_dir=up", "HTTPBadRequest", "valid value is 'asc' and 'desc'"),

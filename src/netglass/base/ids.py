@@ -38,6 +38,21 @@ def qdhcp_name(network_id: str) -> str:
     return "qdhcp-" + network_id
 
 
+def qrouter_name(router_id: str) -> str:
+    """Gives the namespace that a router is."""
+    return "qrouter-" + router_id
+
+
+def qr_name(port_id: str) -> str:
+    """Gives a router's device inside."""
+    return "qr-" + port_id[:_KEPT]
+
+
+def qg_name(port_id: str) -> str:
+    """Gives a router's device on its external network."""
+    return "qg-" + port_id[:_KEPT]
+
+
 def int_peer_name(bridge: str) -> str:
     """Gives br-int's end of the link to a provider bridge, as in ``int-br-eth2``; cut to 15 characters."""
     return ("int-" + bridge)[:IFNAMSIZ]

@@ -1,8 +1,8 @@
 """Decisions on hosts: that one registers, and what its reports mean for intent.
 
 An agent speaks for its own host only.  So a report counts for a port that is bound to the host, or whose network's
-DHCP the host serves, or that holds a floating IP of a router on the host, and for nothing else; what else it names is left
-alone, as the port may have moved on since.
+DHCP the host serves, or that holds a floating IP of a router on the host, and for nothing else; what else it names is
+left alone, as the port may have moved on since.
 """
 
 from __future__ import annotations

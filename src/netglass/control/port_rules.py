@@ -23,8 +23,8 @@ _LONGEST_PROFILE = 4095  # bytes of JSON
 def require_rights_to_create(d: Decision, network: Network, wanted: Mapping[str, Any]) -> None:
     """Raises PolicyNotAuthorized for what only an admin or the network's owner may give on a network of others.
 
-    On an external network that is not shared: any port at all.  Else: a MAC, an address (not: a subnet), an owner that the
-    network's own services have, and port security other than the network's.
+    On an external network that is not shared: any port at all.  Else: a MAC, an address (not: a subnet), an owner that
+    the network's own services have, and port security other than the network's.
     """
     if d.caller.is_admin or owns(d.caller, network):
         return

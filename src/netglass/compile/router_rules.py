@@ -2,7 +2,7 @@
 
     nat     PREROUTING   -> neutron-l3-agent-PREROUTING     floating address to fixed address
             OUTPUT       -> neutron-l3-agent-OUTPUT         the same for what the router itself sends
-            POSTROUTING  -> neutron-l3-agent-POSTROUTING    what stays inside and was not translated bears its own address
+            POSTROUTING  -> neutron-l3-agent-POSTROUTING    what stays inside, untranslated, bears its own address
                          -> neutron-postrouting-bottom -> neutron-l3-agent-snat
                             -> neutron-l3-agent-float-snat  fixed address to floating address
                             the gateway's address for all else that goes out, and for what was turned back inside

@@ -3,8 +3,8 @@
     links
       veth qvb53903a95-82  peer=qvo53903a95-82 mtu=1500 …    # plugging port:53903a95-…
 
-One line an object (a file's text and a set's rules follow their line), kinds in the order of `KINDS`, objects ascending by key, facts at
-their default left out.  Equal states give equal texts.
+One line an object (a file's text and a set's rules follow their line), kinds in the order of `KINDS`, objects
+ascending by key, facts at their default left out.  Equal states give equal texts.
 """
 
 from __future__ import annotations

@@ -63,13 +63,16 @@ def _commands(command: Any, path: str) -> Iterator[str]:
 
 
 def _prose(text: str | None) -> str:
-    return dedent(text or "").replace("\f", "").strip()
+    # Click's mark for a paragraph whose lines are to be kept as they are.
+    paragraphs = dedent(text or "").replace("\f", "").strip().split("\n\n")
+    kept = [_fenced(part.removeprefix("\b").strip("\n")) if part.startswith("\b") else part for part in paragraphs]
+    return "\n\n".join(kept)
 
 
 def _usage(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        word = parameter.make_metavar(None) if parameter.metavar is None else parameter.metavar
-        return str(word)
+        word = parameter.name.upper()
+        return f"[{word}]" if not parameter.required else word
     return f"[{max(parameter.opts, key=len)}]"
 
 
@@ -77,10 +80,11 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
     names = parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]
     shown = ", ".join(f"`{name}`" for name in names)
     given = parameter.default
-    default = "" if given is None or given is False or given == "" or callable(given) else f"`{given}`"
+    default = "" if given in (None, False, "", []) or callable(given) else f"`{given}`"
     if parameter.required:
         default = "must be given"
-    return shown, default, " ".join((getattr(parameter, "help", "") or "").split())
+    about = " ".join((getattr(parameter, "help", "") or "").split())
+    return shown, default, about + (f" Or set {parameter.envvar}." if parameter.envvar else "")
 
 
 # --- the Networking API ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,13 @@ def left_behind(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict
     }
 
 
-def look() -> dict[str, set[str]]:
-    """Gives everything of the machine that a lab could touch, as text."""
+def look(lab: str) -> dict[str, set[str]]:
+    """Gives everything of the machine that a lab could touch, as text; what is another lab's is left out."""
+    another = re.compile(rf"\bngl-(?!{lab}\b)|/netglass/labs/(?!{lab}\b)")
+    return {kind: {text for text in texts if not another.search(text)} for kind, texts in _look().items()}
+
+
+def _look() -> dict[str, set[str]]:
     return {
         "links": _lines("ip", "-o", "link"),
         "addresses": _lines("ip", "-o", "address"),

@@ -15,10 +15,10 @@ HEALED_WITHIN_S = 2.0
 
 
 def agent_pid(lab: TestLab, host: str) -> int:
-    """Gives the pid of a host's agent as the host sees it: the child of its PID 1 that runs ``netglass agent``."""
+    """Gives the pid of a host's agent as the host sees it: its PID 1 started it; 0 while there is none."""
     for line in lab.on(host, "ps", "-eo", "pid=,ppid=,args=").splitlines():
         pid, parent, words = line.split(maxsplit=2)
-        if parent == "1" and "netglass agent" in words:
+        if parent == "1" and "netglass.agent.main" in words:
             return int(pid)
     return 0
 
@@ -46,7 +46,8 @@ def test_killing_an_agent_loses_no_packet_and_changes_nothing(lab: TestLab, clou
     one = cloud.guest("one", network_id, "compute1")
     two = cloud.guest("two", network_id, "compute2")
     until(lambda: not netglass_diff(lab, host), 10, f"{host} is settled")
-    before, lines, pid = fingerprint(lab, host), len(log_lines(lab, host)), agent_pid(lab, host)
+    pid = until(lambda: agent_pid(lab, host), 10, "an agent")
+    before, lines = fingerprint(lab, host), len(log_lines(lab, host))
 
     with cloud.pinging(one, two.address, each_s=0.01) as running:
         lab.on(host, "kill", "-9", str(pid))
@@ -68,12 +69,12 @@ def test_a_deleted_flow_a_changed_tag_and_a_dead_dnsmasq_are_put_right_within_tw
     qvo = "qvo" + guest.port_id[:11]
 
     def flows() -> list[str]:
-        return sorted(lab.on("compute1", "ovs-ofctl", "--no-stats", "dump-flows", "br-int").splitlines()[0:])
+        return sorted(lab.on("compute1", "ovs-ofctl", "--no-stats", "dump-flows", "br-int").splitlines())
 
-    wanted = flows()
+    wanted, lines = flows(), len(log_lines(lab, "compute1"))
     lab.on("compute1", "ovs-ofctl", "del-flows", "br-int", "in_port=int-br-eth2")
-    assert flows() != wanted
     until(lambda: flows() == wanted, HEALED_WITHIN_S, "the flows are back")
+    until(lambda: any("flows" in line for line in log_lines(lab, "compute1")[lines:]), 2, "the agent says so")
 
     tag = lab.on("compute1", "ovs-vsctl", "get", "port", qvo, "tag")
     lab.on("compute1", "ovs-vsctl", "set", "port", qvo, "tag=777")
@@ -93,13 +94,14 @@ def test_a_deleted_flow_a_changed_tag_and_a_dead_dnsmasq_are_put_right_within_tw
 
 def test_what_is_not_ours_is_never_touched(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
     host = "compute1"
+    pid = until(lambda: agent_pid(lab, host), 10, "an agent")
     lab.on(host, "ovs-ofctl", "add-flow", "br-int", "cookie=0xbeef,priority=7,dl_src=02:00:00:00:00:01,actions=drop")
     lab.on(host, "ovs-vsctl", "add-br", "br-foreign", "--", "set", "bridge", "br-foreign", "datapath_type=netdev")
     lab.on(host, "ip", "netns", "add", "qdhcp-of-somebody")
-    lab.on(host, "ip", "link", "add", "tapforeign", "type", "dummy")
+    lab.on(host, "ip", "link", "add", "tapforeign", "type", "veth", "peer", "name", "qvoforeign")
     try:
         cloud.guest("vm", cloud.network("10.0.0.0/24"), host)
-        lab.on(host, "kill", "-9", str(agent_pid(lab, host)))
+        lab.on(host, "kill", "-9", str(pid))
         cloud.guest("vm2", cloud.network("10.0.1.0/24"), host)
         cloud.clear()
         until(lambda: "qvo" not in lab.on(host, "ovs-vsctl", "list-ports", "br-int"), 10, "the guests' ports are gone")

@@ -71,6 +71,7 @@ def test_nothing_of_a_deleted_guest_or_network_is_left_on_the_hosts(lab: TestLab
         ]
         return [sorted(words) for words in found]
 
+    until(lambda: not any(netglass_diff(lab, host) for host in HOSTS), 10, "what other stories made is gone")
     before = look()
     network_id = cloud.network("10.0.2.0/24")
     cloud.guest("vm", network_id, "compute1")

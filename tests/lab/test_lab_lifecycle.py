@@ -48,7 +48,7 @@ def _pids(place: LabPlace) -> dict[str, int]:
 
 
 def test_down_leaves_nothing_of_what_up_and_its_hosts_made(place: LabPlace) -> None:
-    before = look()
+    before = look(NAME)
     _up()
     pids = _pids(place)
     assert pids.keys() == {"fabric", "control", "compute1", "compute2"}
@@ -59,12 +59,12 @@ def test_down_leaves_nothing_of_what_up_and_its_hosts_made(place: LabPlace) -> N
     inside.on("compute1", "sh", "-c", "touch /etc/x /run/x /var/lib/x /var/log/x; sleep 1000 >/dev/null 2>&1 &")
     inside.on("compute1", "iptables", "-A", "INPUT", "-j", "ACCEPT")
     inside.on("compute1", "sysctl", "-w", "net.ipv4.ip_forward=1")
-    assert left_behind(before, look()).keys() == {"links", "addresses", "routes", "files", "settings"}
+    assert left_behind(before, look(NAME)).keys() == {"links", "addresses", "routes", "files", "settings"}
     assert len(processes_in(own)) > 10
 
     netglass("lab", "down", "--lab", NAME)
 
-    assert left_behind(before, look()) == {}
+    assert left_behind(before, look(NAME)) == {}
     # The hosts' PID 1 are zombies until whoever is PID 1 of the machine reaps them.
     _until(lambda: processes_in(own) == {})
 
@@ -81,7 +81,7 @@ def test_up_twice_changes_nothing_and_waits_until_it_is_ready(place: LabPlace) -
 
 
 def test_an_up_that_was_killed_can_be_repeated_or_taken_down(place: LabPlace) -> None:
-    before = look()
+    before = look(NAME)
     for after_s in (0.30, 0.38, 0.46, 0.6):
         going = subprocess.Popen(
             [NETGLASS, "lab", "up", "vlan", "--lab", NAME], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -91,7 +91,7 @@ def test_an_up_that_was_killed_can_be_repeated_or_taken_down(place: LabPlace) ->
         going.wait()
         if place.root.exists():
             netglass("lab", "down", "--lab", NAME)
-        _until(lambda: left_behind(before, look()) == {})
+        assert left_behind(before, look(NAME)) == {}
     going = subprocess.Popen(
         [NETGLASS, "lab", "up", "vlan", "--lab", NAME], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -28,6 +28,8 @@ Compile = Callable[[Snapshot, str], HostState]
 _SWEEP_S = 10.0
 _SWEEP_SHARE = 0.0025
 _HEARTBEAT_S = 5.0
+_IN_ROWS = frozenset({"links", "addresses", "routes"})
+_ROW_S = 0.02
 _REMOVING_S = 0.15  # taking away gives way to news after this long
 
 
@@ -72,7 +74,7 @@ class Loop:
     def run(self) -> None:
         """Runs until `stop`; what was made stays as it is."""
         while not self._stopping:
-            self._dirty |= self._senses.wait(self._patience())
+            self._hear()
             self._take(self._uplink.take())
             if self._desired is None:
                 continue  # not listed yet: nothing may be torn down, and nothing is known to be wanted
@@ -88,6 +90,16 @@ class Loop:
                 self._sweep_at = time.monotonic() + max(_SWEEP_S, took / _SWEEP_SHARE)
             if time.monotonic() >= self._beat_at:
                 self._report(beat=True)
+
+    def _hear(self) -> None:
+        """Waits for news; news of netlink alone is collected for a moment, as it comes in long rows."""
+        heard = self._senses.wait(self._patience())
+        if heard and heard <= _IN_ROWS and not self._dirty and not self._uplink.waiting:
+            end = time.monotonic() + _ROW_S
+            while heard <= _IN_ROWS and (left := end - time.monotonic()) > 0 and not self._uplink.waiting:
+                heard |= self._senses.wait(left)
+        self._retries.heard(heard, time.monotonic())
+        self._dirty |= heard
 
     def _patience(self) -> float:
         """Gives how long nothing needs to be done, in seconds, at most a tick."""
@@ -138,9 +150,9 @@ class Loop:
         done = ", ".join(text for text in (made.text, removed.text) if text)
         revision = self._reports.at
         if done:
-            log.info("revision %d: %s; %.0f ms", revision, done, seconds * 1000)
+            log.info("revision=%d changed: %s in %.0f ms", revision, done, seconds * 1000)
         elif self._first and self._rounds.known >= ALL_KINDS:
-            log.info("revision %d: nothing to do; %.0f ms", revision, seconds * 1000)
+            log.info("revision=%d nothing to do, found in %.0f ms", revision, seconds * 1000)
         if self._rounds.known >= ALL_KINDS:
             self._first = False
 

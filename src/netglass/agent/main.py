@@ -42,10 +42,12 @@ from netglass.agent.uplink import Uplink
 from netglass.compile.compiler import compile_host
 from netglass.host.conversations import Conversations
 from netglass.host.datapath import kernel_switch_exists
-from netglass.host.ovsdb import Database
+from netglass.host.ovsdb import Database, SwitchUnreachable
 from netglass.model.protocol import GuestReport, Registration
 
 log = logging.getLogger("netglass.agent")
+
+_SWITCH_S = 3.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -105,6 +107,10 @@ def build(config: Config) -> Loop:
     answers = Answers(rounds, retries, settings.instances_root)
     log.info("netglass agent %s on host %s, roles %s", __version__, config.host, " and ".join(config.roles))
     uplink.start()
+    try:
+        database.await_ready(_SWITCH_S)  # a machine that boots: both may start at the same time
+    except SwitchUnreachable as error:
+        log.warning("%s; going on without the switch until it is there", error)
     return Loop(config.host, compile_host, Parts(senses, uplink, rounds, retries, reports, answers))
 
 

@@ -16,6 +16,7 @@ from netglass.desired.state import Thing
 
 FIRST_S = 0.1
 LONGEST_S = 15.0
+HEARD_S = 1.0
 _FUTILE = 3
 
 Place = tuple[str, str]  # kind, key
@@ -26,6 +27,7 @@ class _Trouble(msgspec.Struct):
     evidence: str
     intent: tuple[str, ...]
     pause_s: float
+    tried: float
     due: float
 
 
@@ -48,7 +50,7 @@ class Retries:
         place = (error.kind, error.key)
         before = self._failing.get(place)
         pause_s = FIRST_S if before is None else min(before.pause_s * 2, longest_s)
-        self._failing[place] = _Trouble(wanted, error.evidence, intent, pause_s, now + pause_s)
+        self._failing[place] = _Trouble(wanted, error.evidence, intent, pause_s, now, now + pause_s)
         return before is None or before.evidence != error.evidence
 
     def applied(self, kind: str, key: str, wanted: Thing | None, intent: tuple[str, ...], now: float) -> bool:
@@ -71,9 +73,19 @@ class Retries:
                 del kept[place]
 
     def hasten(self) -> None:
-        """Makes everything due: something changed that may have been the cause."""
+        """Makes everything due: we changed something that may have been the cause."""
         for trouble in self._failing.values():
             trouble.due = 0.0
+
+    def heard(self, kinds: Iterable[str], now: float) -> None:
+        """Makes objects of `kinds` due soon, as there is news of them from the machine.
+
+        At once, if the last try was `HEARD_S` ago: a try that makes news of its own must not wake itself.
+        """
+        among = set(kinds)
+        for (kind, _), trouble in self._failing.items():
+            if kind in among:
+                trouble.due = min(trouble.due, max(now, trouble.tried + HEARD_S))
 
     def next_due(self) -> float | None:
         """Gives when the next failing object may be tried; None when nothing fails."""

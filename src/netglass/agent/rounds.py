@@ -41,6 +41,9 @@ _DISTURBS = {
 }
 
 
+_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+
+
 class Outcome(msgspec.Struct):
     """What a round did.
 
@@ -53,8 +56,9 @@ class Outcome(msgspec.Struct):
 
     @property
     def text(self) -> str:
-        """Gives what was done on one line; empty when nothing was."""
-        return ", ".join(f"{verb} {count} {kind}" for (verb, kind), count in sorted(self.done.items()))
+        """Gives what was done on one line, as ``flows +2, port_tags ~1, links -3``; empty when nothing was."""
+        done = sorted((kind, verb, count) for (verb, kind), count in self.done.items())
+        return ", ".join(f"{kind} {_SIGNS[verb]}{count}" for kind, verb, count in done)
 
 
 class Rounds:
@@ -74,6 +78,7 @@ class Rounds:
         self._retries = retries
         self._clock = clock
         self._plan = Plan(host="")
+        self._begun: dict[str, int] = {}  # how many there were when a removal was first interrupted, by kind
 
     def compare(self, desired: HostState, kinds: Iterable[str]) -> Plan:
         """Observes `kinds`, with those that hang together with them, and gives what differs in them.
@@ -114,19 +119,22 @@ class Rounds:
         """Takes away what `make` found to be surplus, until `hurry` says to stop; what is left comes again."""
         outcome = Outcome(Counter(), set())
         for kind, things in removing(self._plan):
-            now = self._clock()
-            doomed = tuple(thing for thing in things if self._retries.due(kind, thing.key, None, now))
+            doomed = tuple(t for t in things if self._retries.due(kind, t.key, None, self._clock()))
             if not doomed:
                 continue
             errors = self._by_kind[kind].remove(kind, doomed, hurry)
             self._note_errors(errors, {thing.key: thing for thing in doomed}, removal=True)
-            if not errors:
-                # Whatever it stopped at, the first one must be gone now.
-                self._retries.applied(kind, doomed[0].key, None, doomed[0].intent, now)
-            outcome.done["removed", kind] += len(doomed) - len(errors)
-            outcome.look |= {kind, *_DISTURBS.get(kind, ())}
+            begun = max(self._begun.pop(kind, 0), len(doomed))
+            if len(errors) < len(doomed):
+                outcome.look |= {kind, *_DISTURBS.get(kind, ())}
             if hurry():
+                self._begun[kind] = begun
+                outcome.look |= {left for left, _ in removing(self._plan)}
                 break
+            if not errors:
+                self._retries.applied(kind, doomed[0].key, None, doomed[0].intent, self._clock())
+            outcome.done["removed", kind] += begun - len(errors)
+        outcome.done = +outcome.done
         if outcome.done:
             self._retries.hasten()
         return outcome
@@ -175,6 +183,8 @@ class Rounds:
                 continue
             if self._retries.applied(step.kind, thing.key, thing, thing.intent, now):
                 self.missing[step.kind].pop(thing.key, None)
+            else:
+                failed.add(thing.key)
         outcome.done["added", step.kind] += sum(thing.key not in failed for thing in add)
         outcome.done["changed", step.kind] += sum(new.key not in failed for _, new in change)
         outcome.done = +outcome.done

@@ -37,7 +37,7 @@ class Senses:
         self._database = database
         self._appliers = tuple(appliers)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._netlink: dict[str, Events] = {"": Events()}
+        self._netlink: dict[str, tuple[int, Events]] = {"": (0, Events())}
         self._looked_at = 0
         self._watched: dict[int, Applier] = {}
 
@@ -47,7 +47,7 @@ class Senses:
 
     def close(self) -> None:
         """Stops listening."""
-        for events in self._netlink.values():
+        for _, events in self._netlink.values():
             events.close()
         os.close(self._bell)
 
@@ -57,13 +57,16 @@ class Senses:
         Gives the kinds that may have changed before the listening began.
         """
         self._watched = {fd: applier for applier in self._appliers for fd in applier.watch()}
-        wanted = {"", *netns}
-        for name in self._netlink.keys() - wanted:
-            self._netlink.pop(name).close()
+        wanted = {name: _identity(name) for name in ("", *netns)}
+        # A namespace that was made anew under its name is another one, and the old socket hears nothing of it.
+        for name in [name for name, (identity, _) in self._netlink.items() if wanted.get(name) != identity]:
+            self._netlink.pop(name)[1].close()
         missed: set[str] = set()
-        for name in wanted - self._netlink.keys():
+        for name, identity in wanted.items():
+            if name in self._netlink or identity is None:
+                continue
             try:
-                self._netlink[name] = Events(name)
+                self._netlink[name] = (identity, Events(name))
             except OSError as error:
                 log.info("namespace %s cannot be listened to: %s", name, error)
                 continue
@@ -73,7 +76,7 @@ class Senses:
     def wait(self, timeout_s: float) -> set[str]:
         """Waits for news, at most `timeout_s` seconds; gives the kinds that it concerns, empty when time ran out."""
         poll = select.poll()
-        own = [self._bell, *(e.fileno() for e in self._netlink.values())]
+        own = [self._bell, *(events.fileno() for _, events in self._netlink.values())]
         for fd in [*own, *self._watched]:
             poll.register(fd, select.POLLIN)
         fds, timer_s = self._database.wakes()
@@ -87,7 +90,7 @@ class Senses:
         kinds: set[str] = set()
         if self._bell in ready:
             os.eventfd_read(self._bell)
-        for news in self._netlink.values():
+        for _, news in self._netlink.values():
             if news.fileno() in ready:
                 kinds |= news.drain()
         for fd in ready & self._watched.keys():
@@ -106,3 +109,13 @@ class Senses:
             changed_at = 0
         changed, self._looked_at = changed_at != self._looked_at, changed_at
         return changed
+
+
+def _identity(netns: str) -> int | None:
+    """Gives what tells a namespace from others that had its name; None when there is none of that name."""
+    if not netns:
+        return 0
+    try:
+        return namespaces.path(netns).stat().st_ino
+    except FileNotFoundError:
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 AFTERWARDS = """
 The lab stays up. To look around:
 
+  {activate}
   netglass lab status                      what runs
   netglass lab shell compute1              a host; its own commands need no flags:
       ovs-vsctl show; brctl show; ovs-ofctl dump-flows br-int
   netglass lab shell control               ip netns list; ps -C dnsmasq -ww -o args
   netglass lab guest vm1                   inside a guest: ip addr; ping 10.0.0.2
   eval "$(netglass lab env --user demo)"   then: openstack server list
-  netglass plan compute1                   what the host must look like, and why
-  netglass diff compute1                   what differs from that now: nothing
+  eval "$(netglass lab env)"               as admin, then:
+      netglass plan compute1               what the host must look like, and why
+      netglass diff compute1               what differs from that now: nothing
   netglass lab down                        takes all of it away
 """
 
@@ -54,7 +57,10 @@ def demo(
         printer.summary([*outcome.claims], [took, *outcome.times], took.seconds + outcome.seconds)
         if not outcome.finished:
             printer.remark("\nThe demo ended early: what comes next stands on a claim that does not hold.")
-        printer.remark(AFTERWARDS)
+        activate = Path(sys.executable).with_name("activate")
+        printer.remark(
+            AFTERWARDS.format(activate=f". {activate}".ljust(40) + " puts netglass and openstack on the PATH")
+        )
     raise typer.Exit(0 if outcome.good else 1)
 
 

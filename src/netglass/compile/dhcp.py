@@ -10,14 +10,14 @@ Called by compile.compiler.  Source: DATAPLANE.md, "DHCP"; Neutron's DHCP agent 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 from netglass.base.ids import tap_name
 from netglass.compile import dnsmasq
 from netglass.compile.dhcp_files import DhcpServer, hosts_of, mac_tags, name_lines, option_lines
 from netglass.compile.dnsmasq import Home
 from netglass.compile.place import DHCP_OWNER, INTEGRATION, Carried, Place
-from netglass.compile.plugging import port_tag, switch_ids
+from netglass.compile.plugging import switch_ids, tagged
 from netglass.desired.state import (
     Address,
     Daemon,
@@ -79,7 +79,7 @@ def _wire(server: DhcpServer) -> Iterator[Thing]:
     yield Link(owner=OWNER, intent=intent, netns=netns, name="lo", form="nic")
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=tap, type="internal", external_ids=ids)
     yield Link(owner=OWNER, intent=intent, netns=netns, name=tap, form="internal", mac=mac, mtu=mtu)
-    yield port_tag(server.place, server.port, tap, OWNER)
+    yield from tagged(server.place, server.port, tap, OWNER)
     # Subnets of a network reach each other through routers only, and no guest may give the server a route.
     yield Sysctl(owner=OWNER, intent=intent, netns=netns, name="net/ipv4/ip_forward", value="0")
     yield Sysctl(owner=OWNER, intent=intent, netns=netns, name=f"net/ipv6/conf/{tap}/accept_ra", value="0")
@@ -103,7 +103,7 @@ def _reach(server: DhcpServer) -> Iterator[Thing]:
         routed.add(subnet.ip_version)
         because = (*intent, ref(subnet))
         hop = ip_address(gateway)
-        if hop not in ip_network(network) and not hop.is_link_local:
+        if hop not in dnsmasq.network_of(subnet.cidr) and not hop.is_link_local:
             on_link = f"{hop}/{hop.max_prefixlen}"
             yield Route(owner=OWNER, intent=because, netns=netns, destination=on_link, device=tap)
         everywhere = "0.0.0.0/0" if subnet.ip_version == 4 else "::/0"
@@ -125,7 +125,7 @@ def _process(server: DhcpServer) -> Iterator[Thing]:
     lease_s = max(server.place.settings.dhcp_lease_s, _LEAST_LEASE_S)
     found = [(subnet, server.attempt(ref(subnet), dnsmasq.range_text, subnet, lease_s)) for subnet in server.subnets]
     ranges = [text for _, text in found if text]
-    size = sum(ip_network(subnet.cidr).num_addresses for subnet, text in found if text)
+    size = sum(dnsmasq.network_of(subnet.cidr).num_addresses for subnet, text in found if text)
     yield Daemon(
         owner=OWNER,
         intent=intent,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from netglass.base.ids import qdhcp_name
@@ -46,7 +47,7 @@ class DhcpServer:
         """Gives the name of its namespace."""
         return qdhcp_name(self.carried.network.id)
 
-    @property
+    @cached_property
     def ports(self) -> list[Port]:
         """Gives all ports of the network, ascending by id."""
         found: list[Port] = self.place.snapshot.rows("ports_by_network", self.carried.network.id)

@@ -1,8 +1,8 @@
 """dnsmasq's command line and files as text (dnsmasq(8)); every string that reaches dnsmasq goes through `plain`.
 
 dnsmasq's formats have no quoting that could be relied on: a line break ends an option and starts the next
-(CVE-2021-40085), a comma ends a field, a quote or backslash changes how the rest is read, ``#`` starts a comment, and
-brackets mark IPv6 addresses.  So what holds one of these is refused, not escaped.
+(CVE-2021-40085), a comma ends a field, a quote or backslash changes how the rest is read, ``#`` starts a comment,
+brackets mark IPv6 addresses, and ``%`` a device in them.  So what holds one of these is refused, not escaped.
 
 Called by compile.dhcp only.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from netglass.model.resources import DhcpOption, Subnet
 
@@ -20,7 +21,8 @@ MOST_LEASES = 1 << 24  # what dnsmasq's tables are asked to hold at most
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _OPTION = re.compile(r"[0-9A-Za-z][0-9A-Za-z+-]{0,40}")
-_REFUSED = frozenset("\"'\\#`[],")
+_HARMLESS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("\"'\\#`[],%")
+_REMEMBERED = 1 << 16  # texts of addresses: reading one costs ten times as much as anything else here
 _STATEFUL, _STATELESS = "dhcpv6-stateful", "dhcpv6-stateless"
 _SHORTEST_PREFIX_6 = 64
 
@@ -47,12 +49,13 @@ def plain(text: str, allowed: str = "") -> str:
 
     allowed  what is part of this value's own format all the same, such as a list's commas
     """
-    for character in text:
-        if character not in allowed and (character in _REFUSED or not " " < character <= "~"):
+    for character in set(text) - _HARMLESS:
+        if character not in allowed:
             raise RefusedText(f"{text!r} holds {character!r}, which means something to dnsmasq")
     return text
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def address_text(text: str) -> str:
     """Gives an address in its canonical spelling; raises RefusedText."""
     try:
@@ -61,12 +64,18 @@ def address_text(text: str) -> str:
         raise RefusedText(f"{text!r} is no address") from None
 
 
-def cidr_text(text: str) -> str:
-    """Gives a network address with its prefix length; raises RefusedText."""
+@lru_cache(maxsize=_REMEMBERED)
+def network_of(cidr: str) -> IPv4Network | IPv6Network:
+    """Reads a network address with its prefix length; raises RefusedText."""
     try:
-        return plain(str(ip_network(text)))
+        return ip_network(cidr)
     except ValueError:
-        raise RefusedText(f"{text!r} is no network address") from None
+        raise RefusedText(f"{cidr!r} is no network address") from None
+
+
+def cidr_text(text: str) -> str:
+    """Gives a network address with its prefix length in canonical spelling; raises RefusedText."""
+    return plain(str(network_of(text)))
 
 
 def host_name(address: str) -> str:
@@ -106,7 +115,7 @@ def option_line(tag: str, option: DhcpOption) -> str:
     numbered = option.opt_name.isdecimal() and option.ip_version == 4
     name = option.opt_name if numbered else f"{family}:{option.opt_name}"
     return ",".join(
-        [f"tag:{plain(tag)}", name, *([plain(option.opt_value, allowed=", []")] if option.opt_value else [])]
+        [f"tag:{plain(tag)}", name, *([plain(option.opt_value, allowed=", []%")] if option.opt_value else [])]
     )
 
 
@@ -183,7 +192,7 @@ def range_text(subnet: Subnet, lease_s: int) -> str:
 
     Raises RefusedText for a subnet that dnsmasq would not start with.
     """
-    network = ip_network(cidr_text(subnet.cidr))
+    network = network_of(subnet.cidr)
     start = f"set:{subnet_tag(subnet)},{network.network_address},static"
     if network.version == 4:
         return f"{start},{network.netmask},{lease_s}s"

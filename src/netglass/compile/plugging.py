@@ -7,8 +7,9 @@ A port whose device is a server of ours on this host is plugged by us; the tap c
 guest's port is plugged by an outside compute service, as Nova with os-vif does: its device on br-int is awaited, and
 only the tag is ours.
 
-A port gets its network's tag only when it, its network and the host's part in the network are as they must be;
-else it stays on the dead VLAN.
+A port gets its network's tag only when it, its network and the host's part in the network are as they must be.
+Else it stays on the dead VLAN, and a flow of its own drops, and counts, what it sends: the tag is not enough, since an
+access port's frames get it only after the flows have looked at them.
 Source: DATAPLANE.md, "Guest attachment"; os-vif's plug of a hybrid VIF for IPv6 on the devices.
 """
 
@@ -17,11 +18,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netglass.base.ids import qbr_name, qvb_name, qvo_name, tap_name
+from netglass.compile.flow import flow
 from netglass.compile.guests import runs_here
 from netglass.compile.place import INTEGRATION, Place, is_service
 from netglass.compile.quiet import deaf, silent
 from netglass.desired.state import DEAD_VLAN, Diagnostic, Link, PortTag, SwitchPort, Thing
 from netglass.model.resources import Port, Server, ref
+from netglass.pipeline import tables
+from netglass.pipeline.flows import DROP, Match
 
 OWNER = "plugging"
 
@@ -54,8 +58,15 @@ def switch_ids(port: Port) -> dict[str, str]:
     return ids | ({"vm-id": port.device_id} if port.device_id and not is_service(port) else {})
 
 
-def port_tag(place: Place, port: Port, device: str, owner: str) -> PortTag:
-    """Gives the tag of a port's device: its network's when it may pass frames, else the dead VLAN."""
+def tagged(place: Place, port: Port, device: str, owner: str) -> Iterator[Thing]:
+    """Gives the tag of a port's device, and when it may not pass frames the flow that drops them."""
+    tag = _tag(place, port, device, owner)
+    yield tag
+    if tag.vlan == DEAD_VLAN:
+        yield flow(owner, tag.intent, (INTEGRATION, tables.NOT_WIRED), Match(in_port=device), DROP)
+
+
+def _tag(place: Place, port: Port, device: str, owner: str) -> PortTag:
     carried = place.carried.get(port.network_id)
     intent: tuple[str, ...] = (ref(port),)
     vlan = DEAD_VLAN
@@ -74,7 +85,7 @@ def mtu_of(place: Place, port: Port) -> int:
 def _outside(place: Place, port: Port, hybrid: bool) -> Iterator[Thing]:
     device = qvo_name(port.id) if hybrid else tap_name(port.id)
     yield SwitchPort(owner=OWNER, intent=(ref(port),), bridge=INTEGRATION, name=device, awaited=True)
-    yield port_tag(place, port, device, OWNER)
+    yield _tag(place, port, device, OWNER)  # no flow: it could not name a port that is not there yet
 
 
 def _native(place: Place, port: Port, server: Server) -> Iterator[Thing]:
@@ -84,7 +95,7 @@ def _native(place: Place, port: Port, server: Server) -> Iterator[Thing]:
     if place.userspace:
         yield from deaf(OWNER, intent, tap)
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=tap, external_ids=switch_ids(port))
-    yield port_tag(place, port, tap, OWNER)
+    yield from tagged(place, port, tap, OWNER)
 
 
 def _hybrid(place: Place, port: Port, server: Server) -> Iterator[Thing]:
@@ -103,4 +114,4 @@ def _hybrid(place: Place, port: Port, server: Server) -> Iterator[Thing]:
     if place.userspace:
         yield from deaf(OWNER, intent, qvo)
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=qvo, external_ids=switch_ids(port))
-    yield port_tag(place, port, qvo, OWNER)
+    yield from tagged(place, port, qvo, OWNER)

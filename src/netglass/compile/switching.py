@@ -23,24 +23,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netglass.base.ids import int_peer_name, phy_peer_name
+from netglass.compile.flow import flow
 from netglass.compile.place import INTEGRATION, Carried, Place
 from netglass.compile.quiet import deaf, silent
-from netglass.desired.state import DEAD_VLAN, OWNERS, Bridge, Flow, Link, SwitchPort, Thing
+from netglass.desired.state import DEAD_VLAN, Bridge, Flow, Link, SwitchPort, Thing
 from netglass.pipeline import tables
-from netglass.pipeline.cookies import pack_cookie
 from netglass.pipeline.flows import DROP, NORMAL, STRIP_VLAN, UNTAGGED, Match, actions, set_vlan
-from netglass.pipeline.tables import Table
 
 OWNER = "switching"
-_FEATURE = OWNERS.index(OWNER)
 _LEAST_MTU = 1500  # bytes
 
 
 def compile_switching(place: Place) -> Iterator[Thing]:
     """Gives the bridges, what joins them, and their flows."""
     yield _bridge(place, INTEGRATION)
-    yield _flow(INTEGRATION, tables.DEAD, Match(vlan=DEAD_VLAN), DROP, place.intent)
-    yield _flow(INTEGRATION, tables.SWITCH, Match(), NORMAL, place.intent)
+    yield flow(OWNER, place.intent, (INTEGRATION, tables.DEAD), Match(vlan=DEAD_VLAN), DROP)
+    yield flow(OWNER, place.intent, (INTEGRATION, tables.SWITCH), Match(), NORMAL)
     for bridge, nic in place.bridges.items():
         yield from _provider(place, bridge, nic)
     for carried in place.carried.values():
@@ -58,9 +56,9 @@ def _provider(place: Place, bridge: str, nic: str) -> Iterator[Thing]:
         yield SwitchPort(owner=OWNER, intent=place.intent, bridge=bridge, name=nic, trunk=True)
     inner, outer = int_peer_name(bridge), phy_peer_name(bridge)
     yield from _joint(place, (INTEGRATION, inner), (bridge, outer))
-    yield _flow(INTEGRATION, tables.UNKNOWN, Match(in_port=inner), DROP, place.intent)
-    yield _flow(bridge, tables.UNKNOWN, Match(in_port=outer), DROP, place.intent)
-    yield _flow(bridge, tables.SWITCH, Match(), NORMAL, place.intent)
+    yield flow(OWNER, place.intent, (INTEGRATION, tables.UNKNOWN), Match(in_port=inner), DROP)
+    yield flow(OWNER, place.intent, (bridge, tables.UNKNOWN), Match(in_port=outer), DROP)
+    yield flow(OWNER, place.intent, (bridge, tables.SWITCH), Match(), NORMAL)
 
 
 def _joint(place: Place, inner: tuple[str, str], outer: tuple[str, str]) -> Iterator[Thing]:
@@ -88,7 +86,7 @@ def _joint(place: Place, inner: tuple[str, str], outer: tuple[str, str]) -> Iter
 def _mtu(place: Place, bridge: str) -> int:
     """Gives the MTU of a veth pair: enough for the largest network that passes through it."""
     passing = (carried.network.mtu for carried in place.carried.values() if carried.bridge == bridge)
-    return max(_LEAST_MTU, *passing, _LEAST_MTU)
+    return max([_LEAST_MTU, *passing])
 
 
 def _translation(carried: Carried) -> Iterator[Flow]:
@@ -98,19 +96,6 @@ def _translation(carried: Carried) -> Iterator[Flow]:
     out = STRIP_VLAN if segment is None else set_vlan(segment)
     leaving = Match(in_port=phy_peer_name(carried.bridge), vlan=carried.vlan)
     entering = Match(in_port=int_peer_name(carried.bridge), vlan=outside)
-    yield _flow(carried.bridge, tables.LOCAL_TO_SEGMENT, leaving, actions(out, NORMAL), carried.intent)
-    yield _flow(INTEGRATION, tables.SEGMENT_TO_LOCAL, entering, actions(set_vlan(carried.vlan), NORMAL), carried.intent)
-
-
-def _flow(bridge: str, priority: int, match: Match, doing: str, intent: tuple[str, ...]) -> Flow:
-    table: Table = tables.INTEGRATION_CLASSIFY if bridge == INTEGRATION else tables.PROVIDER_CLASSIFY
-    return Flow(
-        owner=OWNER,
-        intent=intent,
-        bridge=bridge,
-        table=table.number,
-        priority=priority,
-        match=match.text(),
-        actions=doing,
-        cookie=pack_cookie(_FEATURE, intent[0]),
-    )
+    outwards, inwards = (carried.bridge, tables.LOCAL_TO_SEGMENT), (INTEGRATION, tables.SEGMENT_TO_LOCAL)
+    yield flow(OWNER, carried.intent, outwards, leaving, actions(out, NORMAL))
+    yield flow(OWNER, carried.intent, inwards, entering, actions(set_vlan(carried.vlan), NORMAL))

@@ -24,11 +24,10 @@ def ensure_catalogue(d: Decision) -> None:
     Their ids are the same in every cloud, so that what names them by id works everywhere.
     """
     image_id, flavor_id = str(uuid5(_NAMES, "image/light")), str(uuid5(_NAMES, "flavor/nano"))
-    times = {"created_at": d.now, "updated_at": d.now}
     if d.snapshot.get(Image, image_id) is None:
-        d.draft.put(Image(id=image_id, name="light", guest="light", **times))
+        d.draft.put(Image(id=image_id, name="light", guest="light", created_at=d.now, updated_at=d.now))
     if d.snapshot.get(Flavor, flavor_id) is None:
-        d.draft.put(Flavor(id=flavor_id, name="nano", vcpus=1, ram_mb=64, disk_gb=0, **times))
+        d.draft.put(Flavor(id=flavor_id, name="nano", vcpus=1, ram_mb=64, created_at=d.now, updated_at=d.now))
 
 
 def visible_image(caller: Caller, image: Image) -> bool:

@@ -182,11 +182,14 @@ def decide_reboot_server(d: Decision, server_id: str, *, hard: bool) -> Server:
 def decide_guest_report(d: Decision, host: str, report: GuestReport) -> Server | None:
     """Takes up what a host says of a guest; gives the server's row, None when the report concerns none.
 
-    A report counts only from the server's own host and of its newest boot.
+    A report counts only from the server's own host and of its newest boot; an error also without one, since a guest
+    that could not be made has none.
     """
     server = d.snapshot.get(Server, report.server_id)
-    if server is None or server.host != host or server.boot != report.boot:
+    if server is None or server.host != host:
         return None
+    if report.boot != server.boot and not (report.state == "error" and report.boot <= 0):
+        return server
     values: dict[str, Any] = {}
     if report.state == "error":
         values = {"vm_state": "error", "task_state": None, "fault": report.error or "The guest failed."}

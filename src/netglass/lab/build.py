@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import msgspec
 
@@ -136,6 +137,13 @@ def _enter_fabric(name: str) -> None:
     syscalls.mount("none", "/", flags=MS_REC | MS_PRIVATE)
     syscalls.mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     syscalls.mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    # A wire between hosts filters nothing.  On, as in every new namespace (br_netfilter), frames would go through
+    # iptables, and fragments be put together on the way.
+    for setting in Path("/proc/sys/net/bridge").glob("bridge-nf-call-*"):
+        setting.write_text("0")
+    # Nor does it say anything itself: hosts should capture what hosts send.
+    for setting in Path("/proc/sys/net/ipv6/conf").glob("*/disable_ipv6"):
+        setting.write_text("1")
     socket.sethostname(name)
 
 

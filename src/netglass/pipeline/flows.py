@@ -2,7 +2,7 @@
 
 Two flows are the same if and only if their texts are, so comparing what a switch has with what it should have needs
 no understanding of either.  ``pipeline.text`` brings what OpenFlow 1.5 prints into this form.
-Source: ovs-ofctl(8) and ovs-fields(7); tried on Open vSwitch 3.1 (tests/host/test_flow_text.py).
+Source: ovs-ofctl(8) and ovs-fields(7); tried on Open vSwitch 3.1 (tests/host/test_switch_prints.py).
 """
 
 from __future__ import annotations

@@ -43,5 +43,6 @@ TABLES = (INTEGRATION_CLASSIFY, PROVIDER_CLASSIFY)
 DEAD = 65535  # br-int: frames of ports that are not wired
 LOCAL_TO_SEGMENT = 4  # provider bridge: a network that is here, on its way out
 SEGMENT_TO_LOCAL = 3  # br-int: a network that is here, on its way in
+NOT_WIRED = 2  # br-int: what a port sends that must not pass frames
 UNKNOWN = 2  # what comes over the link between the bridges, and is of no network that is here
 SWITCH = 1  # everything else

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netglass.agent.retries import FIRST_S, LONGEST_S, Retries
+from netglass.agent.retries import FIRST_S, HEARD_S, LONGEST_S, Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.state import PortTag
 
@@ -80,3 +80,17 @@ def test_an_object_that_failed_and_then_succeeds_fails_no_longer() -> None:
     _fail(retries, 0.0)
     assert retries.applied("port_tags", "tap1", TAG, TAG.intent, 1.0)
     assert retries.failing() == {}
+
+
+def test_news_makes_an_old_failure_due_at_once_and_a_fresh_one_soon() -> None:
+    retries = Retries()
+    for now in range(10):
+        _fail(retries, float(now))
+    retries.heard(["links"], 20.0)
+    assert not _due(retries, 20.0)
+    retries.heard(["port_tags"], 20.0)
+    assert _due(retries, 20.0)
+    _fail(retries, 20.0)
+    retries.heard(["port_tags"], 20.0)
+    assert not _due(retries, 20.0)
+    assert _due(retries, 20.0 + HEARD_S)

@@ -58,7 +58,8 @@ def create(cloud: Cloud, nics: Any = None, caller: Caller = ALICE, **more: Any) 
 
 
 def report(cloud: Cloud, server: Server, state: str, boot: int | None = None, host: str | None = None) -> Server:
-    told = GuestReport(server_id=server.id, boot=boot or cloud.now(server).boot, state=state, error="it burns")
+    newest = cloud.now(server).boot
+    told = GuestReport(server_id=server.id, boot=newest if boot is None else boot, state=state, error="it burns")
     cloud.decide(lambda d: decide_guest_report(d, host or server.host, told), ADMIN)
     return cloud.now(server)
 
@@ -232,6 +233,14 @@ def test_a_report_of_another_host_or_boot_changes_nothing(cloud: Cloud, net1: Ne
     assert report(cloud, server, "error", boot=7) == server
     unknown = GuestReport(server_id="nobody", boot=1, state="running")
     assert cloud.decide(lambda d: decide_guest_report(d, "compute1", unknown), ADMIN) is None
+
+
+def test_a_guest_that_could_not_be_made_is_in_error(cloud: Cloud, net1: Network) -> None:
+    server = create(cloud, [Nic(network_id=net1.id)])
+    assert report(cloud, server, "running", boot=0) == server
+    failed = report(cloud, server, "error", boot=0)
+    assert (failed.vm_state, failed.task_state, failed.fault) == ("error", None, "it burns")
+    assert report(cloud, server, "running").vm_state == "active"
 
 
 def test_stopping_and_starting(cloud: Cloud, net1: Network) -> None:

@@ -39,8 +39,10 @@ class Flows:
         """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
 
         A bridge is asked only when there is news of its flows, or when it was not asked for `_TRUSTED_S` seconds.
-        Raises ApplyError when one cannot be asked.
+        Raises ApplyError when one cannot be asked, or when it is not known which there are.
         """
+        if not self._database.ready:
+            raise ApplyError("flows", "all", "no connection to ovsdb-server")
         rows = self._database.bridges()
         first = not self._known
         ours = {name for name, row in rows.items() if first or read_ids(row.external_ids) is not None}

@@ -1,4 +1,4 @@
-"""Dump lines here are what Open vSwitch 3.1 printed (see tests/host/test_flow_text.py for the switch itself)."""
+"""Dump lines here are what Open vSwitch 3.1 printed (see tests/host/test_switch_prints.py for the switch itself)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,113 @@
+"""Desired states and differences for people: tables on a terminal, lines in a pipe.
+
+Lines are what ``desired.text`` gives, so that they can be compared and searched; tables say the same in columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from netglass.desired.state import KINDS, File, HostState, Thing
+from netglass.desired.text import facts, render_diagnostic, render_intent, render_state, title
+
+Names = Callable[[str], str]
+
+_SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "delete": ("-", "red"), "awaiting": ("?", "cyan")}
+_KINDS = tuple(kind.kind for kind in KINDS)
+
+
+def show_state(state: HostState, revision: int, name_of: Names, kinds: Sequence[str] = ()) -> None:
+    """Prints what a host must look like, grouped by kind.
+
+    kinds  only these; empty: all
+    """
+    console = Console(highlight=False)
+    chosen = _chosen(state, kinds)
+    if not console.is_terminal:
+        console.out(render_state(chosen, name_of), end="")
+        return
+    console.print(f"[bold]{state.host}[/] at revision {revision}")
+    for kind in _KINDS:
+        things = chosen.things(kind)
+        if things:
+            rows = [_row(thing, name_of) for thing in things]
+            console.print(_table(f"{kind} ({len(things)})", (kind, "facts", "owner", "intent"), rows))
+    for diagnostic in chosen.diagnostics:
+        console.print(Text(f"! {render_diagnostic(diagnostic, name_of)}", style="red"))
+
+
+def is_empty(diff: Mapping[str, Any], kinds: Sequence[str] = ()) -> bool:
+    """Says whether nothing differs; what is only awaited is no difference.
+
+    diff   the agent's answer: host, kinds with add, change, delete and awaiting, failing
+    kinds  only these; empty: all
+    """
+    differing = any(part.get(verb) for part in _of(diff, "kinds", kinds) for verb in ("add", "change", "delete"))
+    return not differing and not _of(diff, "failing", kinds)
+
+
+def show_diff(diff: Mapping[str, Any], name_of: Names, kinds: Sequence[str] = ()) -> None:
+    """Prints what differs on a host; arguments as for `is_empty`."""
+    console = Console(highlight=False)
+    for part in _of(diff, "kinds", kinds):
+        rows = list(_differences(part, name_of))
+        if console.is_terminal:
+            console.print(_table(part["kind"], ("", part["kind"], "difference", "owner", "intent"), rows))
+        else:
+            for sign, what, how, owner, intent in rows:
+                console.out(f"{sign} {part['kind']} {what}  {how}".rstrip() + f"  # {owner} {intent}")
+    for one in _of(diff, "failing", kinds):
+        why = render_intent(tuple(one["intent"]), name_of)
+        console.print(Text(f"! {one['kind']} {one['key']}: {one['evidence']}  # {why}", style="red"), soft_wrap=True)
+    if is_empty(diff, kinds):
+        console.print(f"{diff['host']} is as it must be")
+
+
+def _of(diff: Mapping[str, Any], what: str, kinds: Sequence[str]) -> list[Mapping[str, Any]]:
+    return [part for part in diff.get(what, ()) if not kinds or part["kind"] in kinds]
+
+
+def _chosen(state: HostState, kinds: Sequence[str]) -> HostState:
+    wanted: dict[str, Any] = {kind: state.things(kind) for kind in _KINDS if not kinds or kind in kinds}
+    return HostState(host=state.host, diagnostics=() if kinds else state.diagnostics, **wanted)
+
+
+def _row(thing: Thing, name_of: Names) -> tuple[str, ...]:
+    told = "\n".join(f"{name}={_short(value)}" for name, value in facts(thing).items())
+    if isinstance(thing, File):
+        told = "\n".join(filter(None, (told, thing.text.rstrip("\n"))))
+    return title(thing), told, thing.owner, render_intent(thing.intent, name_of)
+
+
+def _differences(part: Mapping[str, Any], name_of: Names) -> Iterable[tuple[str, str, str, str, str]]:
+    for verb, (sign, _) in _SIGNS.items():
+        for thing in part.get(verb, ()):
+            changes = thing.get("changes", {})
+            how = "; ".join(f"{n}: {_short(c['found'])} -> {_short(c['wanted'])}" for n, c in changes.items())
+            note = how or {"awaiting": "not there yet; somebody else makes it"}.get(verb, "")
+            why = render_intent(tuple(thing["intent"]), name_of)
+            yield sign, thing.get("title", thing["key"]), note, thing["owner"], why
+
+
+def _table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(title=heading, title_justify="left", title_style="bold", header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    styles = dict(_SIGNS.values())
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row), style=styles.get(row[0]))
+    return table
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_short(one)}" for key, one in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return " ".join(_short(one) for one in value) or "none"
+    text = str(value)
+    return repr(text) if not text or "\n" in text else text

@@ -1,0 +1,29 @@
+"""Makes one flow of the desired state: table by bridge, cookie by owner and first intent reference."""
+
+from __future__ import annotations
+
+from netglass.compile.place import INTEGRATION
+from netglass.desired.state import OWNERS, Flow
+from netglass.pipeline.cookies import pack_cookie
+from netglass.pipeline.flows import Match
+from netglass.pipeline.tables import INTEGRATION_CLASSIFY, PROVIDER_CLASSIFY
+
+
+def flow(owner: str, intent: tuple[str, ...], at: tuple[str, int], match: Match, doing: str) -> Flow:
+    """Gives a flow of a bridge's first table.
+
+    at     bridge and priority, the latter one of those that ``pipeline.tables`` names
+    doing  canonical text of the actions
+    """
+    bridge, priority = at
+    table = INTEGRATION_CLASSIFY if bridge == INTEGRATION else PROVIDER_CLASSIFY
+    return Flow(
+        owner=owner,
+        intent=intent,
+        bridge=bridge,
+        table=table.number,
+        priority=priority,
+        match=match.text(),
+        actions=doing,
+        cookie=pack_cookie(OWNERS.index(owner), intent[0]),
+    )

@@ -1,0 +1,191 @@
+"""Intent of the golden stories.
+
+basic_use_cases   the blog post's net1: DHCP on control, one server on compute1, hybrid, veth pairs
+the_other_way     the same by the other settings (native, patch ports, kernel switch), flat and IPv6, a port of an
+                  outside compute service, a port that is down, DHCP options of a port's own, and wrong values
+"""
+
+from __future__ import annotations
+
+from netglass.model.resources import (
+    DhcpOption,
+    FixedIp,
+    Host,
+    HostRoute,
+    HostSettings,
+    Image,
+    LocalVlan,
+    Network,
+    Port,
+    Row,
+    Server,
+    Subnet,
+)
+
+NET1 = "5f833617-6179-4797-b7c0-7d420d84040c"
+SUBNET1 = "2d7a0a58-0674-439a-ad23-d6471aaae9bc"
+DHCP_PORT = "26c9b807-7c4c-4f0e-8c3e-5d2f0d1a7b11"
+VM_PORT = "53903a95-82d1-4b6e-9d0a-0d3c5a1f6e22"
+VM = "3707ac87-4f5d-4349-b7ed-3a673f55e5e1"
+IMAGE = Image(id="0c1f5b7e-3d52-4d8e-9d51-b0c4a7f5a111", name="light")
+
+_LAB = HostSettings(bridge_mappings={"default": "br-eth2"}, bridge_nics={"br-eth2": "eth2"}, datapath_type="netdev")
+
+BASIC_USE_CASES: list[Row] = [
+    Host(id="control", roles=("network",), settings=_LAB),
+    Host(id="compute1", roles=("hypervisor",), settings=_LAB),
+    Network(id=NET1, name="net1", physical_network="default", segmentation_id=1000),
+    Subnet(id=SUBNET1, network_id=NET1, cidr="10.0.0.0/24", gateway_ip="10.0.0.1"),
+    LocalVlan(id=f"control/{NET1}", host="control", network_id=NET1, vlan=1),
+    LocalVlan(id=f"compute1/{NET1}", host="compute1", network_id=NET1, vlan=3),
+    Port(
+        id=DHCP_PORT,
+        network_id=NET1,
+        mac_address="fa:16:3e:1d:5c:81",
+        device_owner="network:dhcp",
+        fixed_ips=(FixedIp(SUBNET1, "10.0.0.2"),),
+        host_id="control",
+        status="ACTIVE",
+    ),
+    Port(
+        id=VM_PORT,
+        network_id=NET1,
+        mac_address="fa:16:3e:fe:c7:87",
+        device_owner="compute:nova",
+        device_id=VM,
+        fixed_ips=(FixedIp(SUBNET1, "10.0.0.3"),),
+        host_id="compute1",
+        status="ACTIVE",
+    ),
+    IMAGE,
+    Server(
+        id=VM,
+        name="Oracle Linux",
+        hostname="oracle-linux",
+        flavor_id="nano",
+        image_id=IMAGE.id,
+        host="compute1",
+        port_ids=(VM_PORT,),
+    ),
+]
+
+FLAT = "9a1d3c52-0a77-4a0f-8b6c-3f6a55d0c001"
+V4 = "9a1d3c52-0a77-4a0f-8b6c-3f6a55d0c004"
+V4_TOO = "9a1d3c52-0a77-4a0f-8b6c-3f6a55d0c005"
+V6 = "9a1d3c52-0a77-4a0f-8b6c-3f6a55d0c006"
+V6_AUTO = "9a1d3c52-0a77-4a0f-8b6c-3f6a55d0c007"
+OUTSIDE = "71b0f4de-5521-4c55-8a3d-000000000001"
+DOWN = "81b0f4de-5521-4c55-8a3d-000000000002"
+LOST = "91b0f4de-5521-4c55-8a3d-000000000003"
+GONE = "a1b0f4de-5521-4c55-8a3d-000000000004"
+
+THE_OTHER_WAY: list[Row] = [
+    Host(
+        id="all-in-one",
+        roles=("hypervisor", "network"),
+        settings=HostSettings(
+            bridge_mappings={"external": "br-ex", "default": "br-eth2"},
+            bridge_nics={"br-ex": "eth3"},
+            provider_link="patch",
+            firewall_driver="openvswitch",
+            state_root="/srv/neutron",
+            instances_root="/srv/nova",
+            dns_domain="example.test",
+            dhcp_lease_s=600,
+        ),
+    ),
+    Network(id=FLAT, name="flat", network_type="flat", physical_network="external", mtu=9000),
+    Subnet(
+        id=V4,
+        created_at="2026-01-01T00:00:00Z",
+        network_id=FLAT,
+        cidr="192.0.2.0/25",
+        gateway_ip="198.51.100.1",
+        dns_nameservers=("192.0.2.53", "192.0.2.54\nport=5353"),
+        host_routes=(HostRoute("203.0.113.0/24", "192.0.2.9"),),
+    ),
+    Subnet(
+        id=V4_TOO,
+        created_at="2026-01-02T00:00:00Z",
+        network_id=FLAT,
+        cidr="192.0.2.128/25",
+        dns_nameservers=("0.0.0.0",),
+    ),
+    Subnet(
+        id=V6,
+        created_at="2026-01-03T00:00:00Z",
+        network_id=FLAT,
+        ip_version=6,
+        cidr="2001:db8::/64",
+        gateway_ip="fe80::1",
+        ipv6_ra_mode="dhcpv6-stateful",
+        ipv6_address_mode="dhcpv6-stateful",
+    ),
+    Subnet(
+        id=V6_AUTO,
+        created_at="2026-01-04T00:00:00Z",
+        network_id=FLAT,
+        ip_version=6,
+        cidr="2001:db8:1::/64",
+        gateway_ip="2001:db8:1::1",
+        ipv6_ra_mode="slaac",
+        ipv6_address_mode="slaac",
+        dns_nameservers=("2001:db8::53",),
+    ),
+    LocalVlan(id=f"all-in-one/{FLAT}", host="all-in-one", network_id=FLAT, vlan=7),
+    Port(
+        id=DHCP_PORT,
+        network_id=FLAT,
+        mac_address="fa:16:3e:1d:5c:81",
+        device_owner="network:dhcp",
+        fixed_ips=(
+            FixedIp(V4, "192.0.2.2"),
+            FixedIp(V4_TOO, "192.0.2.130"),
+            FixedIp(V6, "2001:db8::2"),
+            FixedIp(V6_AUTO, "2001:db8:1:0:f816:3eff:fe1d:5c81"),
+        ),
+        host_id="all-in-one",
+    ),
+    Port(
+        id=VM_PORT,
+        network_id=FLAT,
+        mac_address="fa:16:3e:fe:c7:87",
+        device_owner="compute:nova",
+        device_id=VM,
+        fixed_ips=(
+            FixedIp(V4, "192.0.2.3"),
+            FixedIp(V6, "2001:db8::3"),
+            FixedIp(V6_AUTO, "2001:db8:1:0:f816:3eff:fefe:c787"),
+        ),
+        extra_dhcp_opts=(
+            DhcpOption("client-id", "ff:00:01"),
+            DhcpOption("ntp-server", "192.0.2.8,192.0.2.9"),
+            DhcpOption("150", "192.0.2.7"),
+            DhcpOption("dns-server", "[2001:db8::99]", 6),
+            DhcpOption("bootfile-name", "x\ndhcp-script=/bin/sh"),
+        ),
+        host_id="all-in-one",
+    ),
+    Port(id=OUTSIDE, network_id=FLAT, mac_address="fa:16:3e:00:00:01", device_id="elsewhere", host_id="all-in-one"),
+    Port(
+        id=DOWN,
+        network_id=FLAT,
+        mac_address="fa:16:3e:00:00:02",
+        admin_state_up=False,
+        device_owner="compute:nova",
+        device_id=VM,
+        host_id="all-in-one",
+    ),
+    Port(id=LOST, network_id=GONE, mac_address="fa:16:3e:00:00:03", device_owner="compute:nova", host_id="all-in-one"),
+    LocalVlan(id=f"all-in-one/{GONE}", host="all-in-one", network_id=GONE, vlan=8),
+    Server(
+        id=VM,
+        name="two NICs, and one that is not there",
+        flavor_id="nano",
+        image_id=IMAGE.id,
+        host="all-in-one",
+        port_ids=(VM_PORT, DOWN, GONE),
+    ),
+]
+
+STORIES: dict[str, list[Row]] = {"basic_use_cases": BASIC_USE_CASES, "the_other_way": THE_OTHER_WAY}

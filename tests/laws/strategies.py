@@ -1,0 +1,244 @@
+"""Small clouds, as rows: consistent ones, ones with rows missing, and ones that no decision would ever make.
+
+A cloud has up to three hosts, three networks and a dozen ports, so that Hypothesis finds in seconds what needs two of
+a thing to go wrong.  Ids are drawn from few, so that histories meet the same object again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+from uuid import UUID
+
+import msgspec
+from hypothesis import strategies as st
+
+from netglass.model.resources import (
+    DhcpOption,
+    FixedIp,
+    Host,
+    HostRoute,
+    HostSettings,
+    Image,
+    LocalVlan,
+    Network,
+    Port,
+    Row,
+    Server,
+    Subnet,
+)
+from netglass.model.snapshot import Snapshot
+
+HOSTS = ("control", "compute1", "compute2")
+HOSTILE = ("", "a\nb", 'x"y', "a,b", "#", "\\", "10.0.0.1\n", "é", "[::1]", "../..", "300.1.1.1")
+
+
+def uuid(kind: int, number: int) -> str:
+    """Gives the id of the n-th object of a kind; the first eleven characters differ, as random ones do."""
+    return str(UUID(int=(kind * 1000 + number) << 96 | 0x4000_8000_0000_0000_0000 | number))
+
+
+NETWORKS = tuple(uuid(1, n) for n in range(3))
+SUBNETS = tuple(uuid(2, n) for n in range(4))
+PORTS = tuple(uuid(3, n) for n in range(12))
+SERVERS = tuple(uuid(4, n) for n in range(6))
+IMAGE = uuid(5, 0)
+
+host_names = st.sampled_from(HOSTS)
+
+
+@st.composite
+def settings_rows(draw: st.DrawFn) -> HostSettings:
+    """Draws what an operator might set."""
+    mappings = draw(
+        st.sampled_from(
+            [
+                {},
+                {"default": "br-eth2"},
+                {"default": "br-eth2", "other": "br-eth3"},
+                {"default": "br-x", "other": "br-x"},
+            ]
+        )
+    )
+    return HostSettings(
+        bridge_mappings=mappings,
+        bridge_nics={"br-eth2": "eth2"},
+        provider_link=draw(st.sampled_from(["veth", "patch"])),
+        datapath_type=draw(st.sampled_from(["system", "netdev"])),
+        firewall_driver=draw(st.sampled_from(["iptables_hybrid", "openvswitch"])),
+    )
+
+
+@st.composite
+def host_rows(draw: st.DrawFn) -> list[Row]:
+    """Draws the hosts."""
+    return [Host(id=name, settings=draw(settings_rows())) for name in draw(st.sets(host_names, min_size=1))]
+
+
+@st.composite
+def network_rows(draw: st.DrawFn) -> list[Row]:
+    """Draws networks of different segments, each with up to two subnets."""
+    rows: list[Row] = []
+    for number, network_id in enumerate(NETWORKS):
+        if not draw(st.booleans()):
+            continue
+        flat = number == 2 and draw(st.booleans())
+        rows.append(
+            Network(
+                id=network_id,
+                name=f"net{number}",
+                admin_state_up=draw(st.sampled_from([True, True, True, False])),
+                mtu=draw(st.sampled_from([1450, 1500, 9000])),
+                network_type="flat" if flat else "vlan",
+                physical_network=draw(st.sampled_from(["default", "default", "other"])),
+                segmentation_id=None if flat else 1000 + number,
+            )
+        )
+        rows += [_subnet(draw, network_id, number), *([_subnet6(draw, network_id)] if number == 0 else [])]
+    return rows
+
+
+def _subnet(draw: st.DrawFn, network_id: str, number: int) -> Subnet:
+    return Subnet(
+        id=SUBNETS[number],
+        network_id=network_id,
+        cidr="10.0.0.0/24" if number < 2 else "10.1.0.0/28",
+        gateway_ip=draw(st.sampled_from([None, "10.0.0.1", "192.0.2.1"])),
+        enable_dhcp=draw(st.sampled_from([True, True, False])),
+        dns_nameservers=draw(st.sampled_from([(), ("192.0.2.53",), ("0.0.0.0",)])),
+        host_routes=draw(st.sampled_from([(), (HostRoute("198.51.100.0/24", "10.0.0.9"),)])),
+    )
+
+
+def _subnet6(draw: st.DrawFn, network_id: str) -> Subnet:
+    mode = draw(st.sampled_from([None, "slaac", "dhcpv6-stateless", "dhcpv6-stateful"]))
+    return Subnet(
+        id=SUBNETS[3],
+        network_id=network_id,
+        ip_version=6,
+        cidr="2001:db8::/64",
+        gateway_ip=draw(st.sampled_from([None, "2001:db8::1", "fe80::1"])),
+        ipv6_ra_mode=mode,
+        ipv6_address_mode=mode,
+    )
+
+
+@st.composite
+def clouds(draw: st.DrawFn) -> list[Row]:
+    """Draws a consistent cloud: what refers to a row finds it, and tags are one per host and network."""
+    hosts = draw(host_rows())
+    networks = draw(network_rows())
+    names = [host.id for host in hosts]
+    subnets = [row for row in networks if isinstance(row, Subnet)]
+    rows = [*hosts, *networks, Image(id=IMAGE, name="light")]
+    ports = _ports(draw, [row.id for row in networks if isinstance(row, Network)], subnets, names)
+    servers = [_server(draw, number, ports) for number in range(len(SERVERS))]
+    return [*rows, *ports, *(s for s in servers if s is not None), *_tags(ports)]
+
+
+def _ports(draw: st.DrawFn, networks: list[str], subnets: list[Subnet], hosts: list[str]) -> list[Port]:
+    if not networks:
+        return []
+    found = []
+    for number in range(draw(st.integers(0, len(PORTS)))):
+        network_id = networks[number % len(networks)]
+        host = draw(st.sampled_from(["", *hosts]))
+        dhcp = number >= 8 and host != ""
+        found.append(
+            Port(
+                id=PORTS[number],
+                network_id=network_id,
+                mac_address=f"fa:16:3e:00:00:{number:02x}",
+                admin_state_up=draw(st.sampled_from([True, True, True, False])),
+                device_owner="network:dhcp" if dhcp else draw(st.sampled_from(["compute:nova", "compute:nova", ""])),
+                device_id=f"dhcp-{host}" if dhcp else SERVERS[number % len(SERVERS)],
+                fixed_ips=tuple(_fixed(s, number) for s in subnets if s.network_id == network_id),
+                extra_dhcp_opts=draw(st.sampled_from([(), (), (DhcpOption("tftp-server", "192.0.2.7"),)])),
+                host_id=host,
+                status=draw(st.sampled_from(["DOWN", "ACTIVE"])),
+            )
+        )
+    return found
+
+
+def _fixed(subnet: Subnet, number: int) -> FixedIp:
+    return FixedIp(subnet.id, str(ip_network(subnet.cidr)[2 + number]))
+
+
+def _server(draw: st.DrawFn, number: int, ports: list[Port]) -> Server | None:
+    mine = [port for port in ports if port.device_id == SERVERS[number] and port.host_id]
+    if not mine or not draw(st.booleans()):
+        return None
+    return Server(
+        id=SERVERS[number],
+        name=f"vm {number}",
+        hostname=f"vm-{number}",
+        flavor_id="nano",
+        image_id=IMAGE,
+        host=mine[0].host_id,
+        port_ids=tuple(port.id for port in mine),
+        power=draw(st.sampled_from(["running", "running", "stopped"])),
+        boot=draw(st.integers(1, 2)),
+        vm_state=draw(st.sampled_from(["building", "active"])),
+    )
+
+
+def _tags(ports: list[Port]) -> list[LocalVlan]:
+    pairs = sorted({(port.host_id, port.network_id) for port in ports if port.host_id})
+    return [
+        LocalVlan(id=f"{host}/{network}", host=host, network_id=network, vlan=1 + NETWORKS.index(network))
+        for host, network in pairs
+    ]
+
+
+@st.composite
+def broken_clouds(draw: st.DrawFn) -> list[Row]:
+    """Draws a cloud in which rows are missing, tags and segments collide, and strings are hostile."""
+    rows = draw(clouds())
+    kept = [row for row in rows if draw(st.integers(0, 5)) or isinstance(row, Host)]
+    return [_spoilt(draw, row) if draw(st.integers(0, 3)) == 0 else row for row in kept]
+
+
+def _spoilt(draw: st.DrawFn, row: Row) -> Row:
+    text = draw(st.sampled_from(HOSTILE))
+    wrong: dict[type[Row], list[dict[str, object]]] = {
+        LocalVlan: [{"vlan": 1}, {"vlan": 0}, {"vlan": 4095}],
+        Network: [
+            {"segmentation_id": 1000},
+            {"segmentation_id": None},
+            {"segmentation_id": 5000},
+            {"network_type": "vxlan"},
+            {"physical_network": text},
+        ],
+        Subnet: [{"cidr": text}, {"gateway_ip": text}, {"dns_nameservers": (text,)}, {"host_routes": (_route(text),)}],
+        Port: [
+            {"mac_address": text},
+            {"extra_dhcp_opts": (DhcpOption(text, text), DhcpOption("client-id", text))},
+            {"vnic_type": "direct"},
+            {"fixed_ips": (FixedIp(SUBNETS[0], "198.51.100.7"), FixedIp("no such subnet", "10.0.0.7"))},
+            {"network_id": NETWORKS[0]},
+        ],
+        Server: [{"hostname": text}, {"port_ids": PORTS}, {"host": "compute1"}],
+        Image: [{"guest": "full"}],
+    }
+    choices = wrong.get(type(row), [{}])
+    return msgspec.structs.replace(row, **draw(st.sampled_from(choices)))
+
+
+def _route(text: str) -> HostRoute:
+    return HostRoute(text, "10.0.0.9")
+
+
+def any_clouds() -> st.SearchStrategy[list[Row]]:
+    """Draws a cloud, consistent or not."""
+    return st.one_of(clouds(), broken_clouds())
+
+
+def snapshots() -> st.SearchStrategy[Snapshot]:
+    """Draws a snapshot of a cloud, consistent or not."""
+    return any_clouds().map(snapshot_of)
+
+
+def snapshot_of(rows: Iterable[Row]) -> Snapshot:
+    """Gives the snapshot that holds just these rows."""
+    return Snapshot.of(rows, revision=1)

@@ -1,0 +1,166 @@
+"""A round makes, then takes away; what fails holds up nothing, and what is left over comes again."""
+
+from __future__ import annotations
+
+from shelf import Shelf
+
+from netglass.agent.retries import Retries
+from netglass.agent.rounds import ALL_KINDS, Rounds
+from netglass.desired.state import HostState, Link, Namespace, PortTag, SwitchPort
+
+PORT = SwitchPort(owner="plugging", intent=("port:p",), bridge="br-int", name="tap1")
+AWAITED = SwitchPort(owner="plugging", intent=("port:q",), bridge="br-int", name="tap2", awaited=True)
+TAG = PortTag(owner="plugging", intent=("port:p",), port="tap1", vlan=1)
+AWAITED_TAG = PortTag(owner="plugging", intent=("port:q",), port="tap2", vlan=1)
+SPACES = tuple(Namespace(owner="dhcp", intent=("network:n",), name=f"qdhcp-{n}") for n in range(3))
+STATE = HostState(host="h", namespaces=SPACES, switch_ports=(PORT,), port_tags=(TAG,))
+EMPTY = HostState(host="h")
+
+
+class Machine:
+    """Rounds over a shelf, with a clock that stands still unless it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.shelf = Shelf()
+        self.retries = Retries()
+        self.rounds = Rounds([self.shelf], self.retries, lambda: self.now)
+
+    def round(self, desired: HostState, hurry: bool = False) -> str:
+        made = self.rounds.make(desired, ALL_KINDS)
+        removed = self.rounds.remove(lambda: hurry)
+        self.look = made.look | removed.look
+        return ", ".join(text for text in (made.text, removed.text) if text)
+
+
+def test_what_is_missing_is_made_in_order_and_then_there_is_nothing_to_do() -> None:
+    machine = Machine()
+    assert machine.round(STATE) == "namespaces +3, port_tags +1, switch_ports +1"
+    assert [kind for _, kind, _ in machine.shelf.steps] == ["namespaces", "switch_ports", "port_tags"]
+    assert machine.round(STATE) == ""
+
+
+def test_what_was_changed_is_looked_at_again_and_what_it_disturbs_too() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    assert {"namespaces", "switch_ports", "port_tags", "links", "addresses", "flows"} <= machine.look
+    machine.round(STATE)
+    assert machine.look == set()
+
+
+def test_one_that_fails_holds_up_no_other_and_is_tried_again_later() -> None:
+    machine = Machine()
+    machine.shelf.broken = {"tap1"}
+    assert machine.round(STATE) == "namespaces +3"
+    assert set(machine.rounds.missing["switch_ports"]) == {"tap1"}
+    machine.shelf.broken = set()
+    machine.retries.hasten()
+    assert machine.round(STATE) == "port_tags +1, switch_ports +1"
+    assert machine.retries.failing() == {}
+    assert not any(machine.rounds.missing.values())
+
+
+def test_one_that_fails_is_not_tried_in_its_pause() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    wanted = HostState(host="h", namespaces=SPACES, switch_ports=(PORT,), port_tags=(TAG,), links=(_link(),))
+    machine.shelf.broken = {_link().key}
+    machine.round(wanted)
+    steps = len(machine.shelf.steps)
+    machine.round(wanted)
+    assert len(machine.shelf.steps) == steps
+    machine.now += 60
+    machine.round(wanted)
+    assert len(machine.shelf.steps) == steps + 1
+
+
+def _link() -> Link:
+    return Link(owner="plugging", intent=("port:p",), name="qbr1", form="bridge")
+
+
+def test_what_somebody_else_makes_is_waited_for_and_no_failure() -> None:
+    machine = Machine()
+    desired = HostState(host="h", switch_ports=(AWAITED,), port_tags=(AWAITED_TAG,))
+    assert machine.round(desired) == ""
+    assert machine.retries.failing() == {}
+    assert set(machine.rounds.missing["switch_ports"]) == {"tap2"}
+    machine.shelf.things["switch_ports", "tap2"] = AWAITED
+    assert machine.round(desired) == "port_tags +1"
+    assert not any(machine.rounds.missing.values())
+
+
+def test_applying_in_vain_ends_in_a_failure_and_not_in_a_spin() -> None:
+    machine = Machine()
+    machine.shelf.deaf = {"tap1"}
+    for _ in range(8):
+        machine.round(STATE)
+    tried = [step for step in machine.shelf.steps if step[1] == "port_tags"]
+    assert 3 <= len(tried) <= 5
+    assert ("port_tags", "tap1") in machine.retries.failing()
+    assert set(machine.rounds.missing["port_tags"]) == {"tap1"}
+
+
+def test_taking_away_gives_way_and_goes_on_where_it_stopped() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    said = [machine.round(EMPTY, hurry=True) for _ in range(8)]
+    assert machine.shelf.things == {}
+    assert said[-1] == ""
+    removed = [kind for verb, kind, _ in machine.shelf.steps if verb == "remove"]
+    assert removed == ["port_tags", "switch_ports", "namespaces", "namespaces", "namespaces"]
+
+
+def test_what_was_not_reached_is_looked_at_again_though_nothing_of_it_was_changed() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    machine.round(EMPTY, hurry=True)
+    assert {"port_tags", "switch_ports", "namespaces"} <= machine.look
+
+
+def test_one_that_cannot_be_removed_holds_up_no_other() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    machine.shelf.broken = {"qdhcp-1"}
+    machine.round(EMPTY)
+    assert set(machine.shelf.things) == {("namespaces", "qdhcp-1")}
+    assert set(machine.retries.failing()) == {("namespaces", "qdhcp-1")}
+
+
+def test_what_cannot_be_read_is_left_alone_and_keeps_its_standing() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    machine.shelf.dead = True
+    steps = len(machine.shelf.steps)
+    machine.round(EMPTY)
+    assert len(machine.shelf.steps) == steps
+    assert not any(machine.rounds.missing.values())
+    assert ("links", "all") in machine.retries.failing()
+    machine.shelf.dead = False
+    machine.round(STATE)
+    assert machine.retries.failing() == {}
+
+
+def test_before_the_first_look_nothing_is_known() -> None:
+    machine = Machine()
+    machine.shelf.dead = True
+    machine.round(STATE)
+    assert machine.rounds.known == set()
+
+
+def test_a_removal_in_slices_is_told_once_and_whole() -> None:
+    machine = Machine()
+    desired = HostState(host="h", namespaces=SPACES)
+    machine.round(desired)
+    said = [machine.round(EMPTY, hurry=hurry) for hurry in (True, True, False)]
+    assert said == ["", "", "namespaces -3"]
+
+
+def test_failing_to_remove_does_not_hasten_itself() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    machine.shelf.broken = {"qdhcp-0", "qdhcp-1", "qdhcp-2", "tap1"}
+    machine.round(EMPTY)
+    steps = len(machine.shelf.steps)
+    assert machine.look == set()
+    machine.round(EMPTY)
+    assert len(machine.shelf.steps) == steps

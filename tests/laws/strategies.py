@@ -66,13 +66,22 @@ def settings_rows(draw: st.DrawFn) -> HostSettings:
         provider_link=draw(st.sampled_from(["veth", "patch"])),
         datapath_type=draw(st.sampled_from(["system", "netdev"])),
         firewall_driver=draw(st.sampled_from(["iptables_hybrid", "openvswitch"])),
+        tunnel_types=draw(st.sampled_from([("geneve", "gre", "vxlan"), ("geneve", "gre", "vxlan"), ("gre",), ()])),
+        local_ip=draw(st.sampled_from(["192.0.2.{}", "192.0.2.{}", "2001:db8:1::{}", "192.0.2.9", *HOSTILE])),
+        bridge_addresses=draw(st.sampled_from([{}, {"br-eth9": ("192.0.2.11/24",)}, {"br-eth2": ("x",)}])),
+        l2_population=draw(st.booleans()),
     )
 
 
 @st.composite
 def host_rows(draw: st.DrawFn) -> list[Row]:
     """Draws the hosts."""
-    return [Host(id=name, settings=draw(settings_rows())) for name in draw(st.sets(host_names, min_size=1))]
+    rows: list[Row] = []
+    for name in sorted(draw(st.sets(host_names, min_size=1))):
+        settings = draw(settings_rows())
+        own = settings.local_ip.replace("{}", str(11 + HOSTS.index(name)))
+        rows.append(Host(id=name, settings=msgspec.structs.replace(settings, local_ip=own)))
+    return rows
 
 
 @st.composite
@@ -82,16 +91,17 @@ def network_rows(draw: st.DrawFn) -> list[Row]:
     for number, network_id in enumerate(NETWORKS):
         if not draw(st.booleans()):
             continue
-        flat = number == 2 and draw(st.booleans())
+        kind = draw(st.sampled_from(["vlan", "gre", "vxlan", "geneve", *(["flat"] if number == 2 else [])]))
+        wired = kind in ("vlan", "flat")
         rows.append(
             Network(
                 id=network_id,
                 name=f"net{number}",
                 admin_state_up=draw(st.sampled_from([True, True, True, False])),
                 mtu=draw(st.sampled_from([1450, 1500, 9000])),
-                network_type="flat" if flat else "vlan",
-                physical_network=draw(st.sampled_from(["default", "default", "other"])),
-                segmentation_id=None if flat else 1000 + number,
+                network_type=kind,
+                physical_network=draw(st.sampled_from(["default", "default", "other"])) if wired else "",
+                segmentation_id=None if kind == "flat" else 1000 + number,
             )
         )
         rows += [_subnet(draw, network_id, number), *([_subnet6(draw, network_id)] if number == 0 else [])]
@@ -208,6 +218,8 @@ def _spoilt(draw: st.DrawFn, row: Row) -> Row:
             {"segmentation_id": None},
             {"segmentation_id": 5000},
             {"network_type": "vxlan"},
+            {"network_type": "gre", "segmentation_id": 1 << 32},
+            {"network_type": "stt"},
             {"physical_network": text},
         ],
         Subnet: [{"cidr": text}, {"gateway_ip": text}, {"dns_nameservers": (text,)}, {"host_routes": (_route(text),)}],

@@ -35,7 +35,7 @@ _DISTURBS = {
     "guests": {"links", "sysctls", "guest_boots"},
     "links": {"addresses", "routes", "sysctls", "daemons"},
     "addresses": {"routes", "announcements"},
-    "bridges": {"switch_ports", "port_tags", "flows"},
+    "bridges": {"switch_ports", "port_tags", "flows", "links"},
     "switch_ports": {"links", "port_tags", "flows"},
     "files": {"daemons"},
 }

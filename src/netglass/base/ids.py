@@ -7,6 +7,9 @@ Source: DATAPLANE.md, "Names".
 
 from __future__ import annotations
 
+from hashlib import sha256
+from ipaddress import ip_address
+
 IFNAMSIZ = 15
 """Longest name of a network device, in characters."""
 
@@ -51,6 +54,18 @@ def qr_name(port_id: str) -> str:
 def qg_name(port_id: str) -> str:
     """Gives a router's device on its external network."""
     return "qg-" + port_id[:_KEPT]
+
+
+def tunnel_port_name(tunnel_type: str, address: str) -> str:
+    """Gives the port of br-tun that leads to the peer with this address, as in ``gre-c0a88572``.
+
+    An IPv4 address is there in hexadecimal, an IPv6 address as a hash that fits; `address` must be canonical.
+    """
+    number = ip_address(address)
+    if number.version == 4:
+        return f"{tunnel_type}-{int(number):08x}"
+    name = f"{tunnel_type}-{sha256(address.encode()).hexdigest()}"
+    return name[:IFNAMSIZ]
 
 
 def int_peer_name(bridge: str) -> str:

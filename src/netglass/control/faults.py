@@ -73,6 +73,7 @@ _WORDS: dict[str, tuple[type[UserError], str]] = {
         Conflict,
         "Unable to create the network. The VLAN {vlan_id} on physical network {physical_network} is in use.",
     ),
+    "TunnelIdInUse": (Conflict, "Unable to create the network. The tunnel ID {tunnel_id} is in use."),
     "FlatNetworkInUse": (
         Conflict,
         "Unable to create the flat network. Physical network {physical_network} is in use.",

@@ -16,7 +16,7 @@ from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
 from netglass.control.faults import fault, invalid_input
 from netglass.control.owners import AUTO_DELETED, is_privileged
-from netglass.control.segments import check_vlan, choose_segment
+from netglass.control.segments import check_vlan, choose_segment, largest_mtu
 from netglass.control.tags import ordered_tags
 from netglass.control.visibility import project_for, require_delete, require_update
 from netglass.model.resources import Network, Port, Subnet
@@ -51,7 +51,7 @@ def decide_create_network(d: Decision, wanted: Mapping[str, Any]) -> Network:
             tags=ordered_tags("network", wanted.get("tags") or ()),
             admin_state_up=wanted.get("admin_state_up", True),
             shared=wanted.get("shared", False),
-            mtu=_checked_mtu(d, wanted.get("mtu") or 0),
+            mtu=_checked_mtu(d, wanted.get("mtu") or 0, segment.network_type),
             network_type=segment.network_type,
             physical_network=segment.physical_network,
             segmentation_id=segment.number,
@@ -118,8 +118,8 @@ def _refuse_unknown(changes: Mapping[str, Any]) -> None:
         raise Bug(f"attributes of a network that nobody may change reached the decision: {sorted(unknown)}")
 
 
-def _checked_mtu(d: Decision, mtu: int) -> int:
-    largest = d.settings.physical_network_mtu
+def _checked_mtu(d: Decision, mtu: int, network_type: str) -> int:
+    largest = largest_mtu(d, network_type)
     if mtu > largest:
         raise invalid_input(f"Requested MTU is too big, maximum is {largest}")
     # Linux refuses a smaller one on the devices that would carry it.
@@ -130,8 +130,8 @@ def _checked_mtu(d: Decision, mtu: int) -> int:
 
 def _changed_mtu(d: Decision, network: Network, mtu: int) -> int:
     for subnet in d.snapshot.rows("subnets_by_network", network.id):
-        refuse_small_mtu(network.id, mtu or d.settings.physical_network_mtu, subnet.ip_version)
-    return _checked_mtu(d, mtu)
+        refuse_small_mtu(network.id, mtu or largest_mtu(d, network.network_type), subnet.ip_version)
+    return _checked_mtu(d, mtu, network.network_type)
 
 
 def refuse_small_mtu(network_id: str, mtu: int, ip_version: int) -> None:

@@ -54,8 +54,8 @@ REMOVING = (
     "routes",
     "addresses",
     "switch_ports",
-    "links",
     "bridges",
+    "links",  # after the bridges, whose own devices the switch takes away
     "namespaces",
     "announcements",
     "sysctls",  # never in a plan's deletions: they go with their devices and namespaces

@@ -35,7 +35,11 @@ from typing import ClassVar
 
 import msgspec
 
+<<<<<<< HEAD
 OWNERS = ("switching", "plugging", "dhcp", "guests", "routing")
+=======
+OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels")
+>>>>>>> tunnels
 """Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
 
 DEAD_VLAN = 4095
@@ -123,7 +127,7 @@ class Link(Thing, frozen=True, kw_only=True):
 
     form  ``veth``      made with its peer (each end is a Link of its own)
           ``bridge``    a Linux bridge, STP off, forward delay 0, multicast snooping off
-          ``internal``  an Open vSwitch internal port, made by the switch, moved to `netns` by us
+          ``internal``  an Open vSwitch internal port (or a bridge's own), made by the switch, moved to `netns` by us
           ``tap``       a guest's device, made by the guest (awaited)
           ``nic``       a device of the machine (awaited); never deleted
     """
@@ -175,10 +179,11 @@ class SwitchPort(Thing, frozen=True, kw_only=True):
 
     bridge: str
     name: str
-    type: str = ""  # "", internal, patch; later gre, vxlan, geneve
+    type: str = ""  # "", internal, patch, gre, vxlan, geneve
     options: dict[str, str] = {}
     external_ids: dict[str, str] = {}  # iface-id, attached-mac, …; without the two that mark ownership
     trunk: bool = False  # True: carries all tags (patch, NIC); never on the dead VLAN
+    ofport: int = 0  # OpenFlow port number, 1..65279; 0: as the switch gives it
     awaited: bool = False
 
     @property

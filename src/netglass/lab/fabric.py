@@ -57,7 +57,7 @@ def _plug(topology: Topology, host: str, nic: str, fabric: int, pid: int) -> Non
     segment = topology.segments[topology.hosts[host].nics[nic]]
     # A userspace switch may sit behind either end, and takes frames as they are: without checksums still to be made.
     # Not where hosts speak with one another alone, since it is the faster way.
-    plain = bool(segment.cidr) and not segment.trunk
+    plain = bool(segment.cidr) and not segment.trunk and not _is_switched(topology, topology.hosts[host].nics[nic])
     plug(
         End(_port(host, nic), tx_checksum=plain),
         End(nic, tx_checksum=plain),
@@ -66,6 +66,11 @@ def _plug(topology: Topology, host: str, nic: str, fabric: int, pid: int) -> Non
         alias=f"{host} {nic}",
         netns=netns_of(fabric),
     )
+
+
+def _is_switched(topology: Topology, segment: str) -> bool:
+    """Says whether a host has a bridge on the segment."""
+    return any(spec.nics[nic] == segment for spec in topology.hosts.values() for nic in spec.bridges.values())
 
 
 def _port(host: str, nic: str) -> str:

@@ -146,9 +146,12 @@ def _hosts_file(topology: Topology) -> str:
 
 
 def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
-    cloud: dict[str, Any] = {}
-    if topology.cloud.vlan_ranges:
-        cloud["vlan_ranges"] = [[name, *ends] for name, ends in topology.cloud.vlan_ranges.items()]
+    cloud: dict[str, Any] = {
+        "tenant_network_types": topology.cloud.tenant_network_types,
+        "vlan_ranges": [[name, *ends] for name, ends in topology.cloud.vlan_ranges.items()],
+        "tunnel_ranges": topology.cloud.tunnel_ranges,
+        "overlay_ip_version": topology.cloud.overlay_ip_version,
+    }
     return {
         "listen": "0.0.0.0",  # in the host's own namespace: management network and uplink
         "port": PORT,
@@ -164,6 +167,10 @@ def _agent_settings(topology: Topology, name: str) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "bridge_mappings": host.bridge_mappings,
         "bridge_nics": host.bridges,
+        "bridge_addresses": topology.bridge_addresses(name),
+        "tunnel_types": host.tunnel_types,
+        "local_ip": topology.tunnel_address(name),
+        "l2_population": host.l2_population,
         "provider_link": host.provider_link,
         "firewall_driver": host.firewall_driver,
     }

@@ -15,6 +15,9 @@ from typing import ClassVar
 
 import msgspec
 
+TUNNEL_TYPES = ("gre", "vxlan", "geneve")
+"""Network types whose frames travel between hosts in tunnels."""
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False, omit_defaults=True):
     """One object of intent.
@@ -49,9 +52,9 @@ class Network(Described, frozen=True, kw_only=True, omit_defaults=True):
     admin_state_up: bool = True
     shared: bool = False
     mtu: int = 1500  # bytes, of the guest's IP packets
-    network_type: str = "vlan"  # vlan, flat; later gre, vxlan, geneve
+    network_type: str = "vlan"  # vlan, flat, or one of TUNNEL_TYPES
     physical_network: str = ""  # empty for tunnel types
-    segmentation_id: int | None = None  # VLAN 1..4094; None when flat
+    segmentation_id: int | None = None  # VLAN 1..4094, or tunnel id (GRE key, VNI); None when flat
     port_security_enabled: bool = True
     availability_zone_hints: tuple[str, ...] = ()
     external: bool = False  # router:external; everybody may reach out through it, and have addresses of it
@@ -175,7 +178,11 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     bridge_mappings: dict[str, str] = {}  # physical network -> bridge, such as {"default": "br-eth2"}
     bridge_nics: dict[str, str] = {}  # bridge -> NIC on it, such as {"br-eth2": "eth2"}
+    bridge_addresses: dict[str, tuple[str, ...]] = {}  # bridge -> addresses of its local port, as 192.0.2.7/24
     provider_link: str = "veth"  # between br-int and provider bridges: veth or patch
+    tunnel_types: tuple[str, ...] = ()  # of TUNNEL_TYPES, what the host's tunnels may be; empty: no br-tun
+    local_ip: str = ""  # where the host's tunnels begin: its address, IPv4 or IPv6, on the tunnel network
+    l2_population: bool = False  # br-tun is told where every MAC and address is; else it learns
     datapath_type: str = "system"  # system (kernel module) or netdev (userspace), after the agent's probe
     firewall_driver: str = "iptables_hybrid"  # or openvswitch: whether guests sit behind a qbr
     state_root: str = "/var/lib/neutron"  # dhcp/, metadata_proxy

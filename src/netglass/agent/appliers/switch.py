@@ -180,6 +180,7 @@ def _port(port: SwitchPort, bridges: Mapping[str, ovsdb.OvsBridge], row: OvsPort
         "type": port.type,
         "options": ovsdb.string_map(port.options),
         "external_ids": ovsdb.string_map(row.interface_ids | port.external_ids | ids_of(port)),
+        **_number(port),
     }
     columns: dict[str, Any] = {"external_ids": ovsdb.string_map(row.external_ids | ids_of(port))}
     if port.trunk:
@@ -192,12 +193,17 @@ def _new_port(port: SwitchPort, bridge: ovsdb.OvsBridge) -> list[Operation]:
     interface = {
         "options": ovsdb.string_map(port.options),
         "external_ids": ovsdb.string_map(port.external_ids | mark),
+        **_number(port),
     }
     row: dict[str, Any] = {"external_ids": ovsdb.string_map(mark)}
     if not port.trunk:
         row["tag"] = DEAD_VLAN
     made = _insert_port(port.name, port.type, interface, row)
     return [*made, ovsdb.add_member("Bridge", bridge.uuid, "ports", ovsdb.named(_symbol("port", port.name)))]
+
+
+def _number(port: SwitchPort) -> dict[str, Any]:
+    return {"ofport_request": port.ofport} if port.ofport else {}
 
 
 def _insert_port(name: str, kind: str, interface: dict[str, Any], port: dict[str, Any]) -> list[Operation]:

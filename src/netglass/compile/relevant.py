@@ -174,18 +174,19 @@ def _is_on(snapshot: Snapshot, host: str, network_id: str) -> bool:
     return present or _serves_dhcp(snapshot, host, network_id)
 
 
+def _is_relevant_port(snapshot: Snapshot, host: str, port: Port) -> bool:
+    if port.host_id == host or _serves_dhcp(snapshot, host, port.network_id):
+        return True
+    if _is_populated(snapshot, host, port.network_id):
+        return True
+    if port.device_owner == FLOATING_OWNER:
+        return _router_host_of_port(snapshot, port) == host
+    return port.device_owner == DHCP_OWNER and _is_on(snapshot, host, port.network_id)
+
+
 def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
     if isinstance(row, Port):
-        if row.host_id == host or _serves_dhcp(snapshot, host, row.network_id):
-            return True
-<<<<<<< HEAD
-        if row.device_owner == FLOATING_OWNER:
-            return _router_host_of_port(snapshot, row) == host
-=======
-        if _is_populated(snapshot, host, row.network_id):
-            return True
->>>>>>> tunnels
-        return row.device_owner == DHCP_OWNER and _is_on(snapshot, host, row.network_id)
+        return _is_relevant_port(snapshot, host, row)
     if isinstance(row, Network):
         return _is_on(snapshot, host, row.id)
     if isinstance(row, Subnet):
@@ -240,12 +241,9 @@ def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
     if isinstance(row, Port):
         wide = row.device_owner == DHCP_OWNER
         hosts = (_hosts_on if wide else _dhcp_hosts)(snapshot, row.network_id)
-<<<<<<< HEAD
-        if row.device_owner == FLOATING_OWNER and (translating := _router_host_of_port(snapshot, row)):
-            hosts = hosts | {translating}
-=======
         hosts |= {host for host in _tunnel_hosts(snapshot, row.network_id) if _populates(snapshot, host)}
->>>>>>> tunnels
+        if row.device_owner == FLOATING_OWNER and (translating := _router_host_of_port(snapshot, row)):
+            hosts |= {translating}
         return hosts | {row.host_id} if row.host_id else hosts
     if isinstance(row, Network):
         return _hosts_on(snapshot, row.id)
@@ -275,15 +273,11 @@ def _keys_moved(before: Snapshot, after: Snapshot, change: Change, host: str) ->
         if isinstance(row, Server) and row.host == host:
             yield Flavor.kind, row.flavor_id
             yield Image.kind, row.image_id
-<<<<<<< HEAD
         if isinstance(row, Router) and row.host_id == host:
             yield from _router_keys(before, row.id)
             yield from _router_keys(after, row.id)
         if isinstance(row, FloatingIp):
             yield Port.kind, row.floating_port_id
-        if isinstance(row, LocalVlan) and row.host == host:
-            yield from _container_keys(before, after, row.network_id)
-=======
         if isinstance(row, LocalVlan):
             yield Host.kind, row.host
             if row.host == host:
@@ -294,7 +288,6 @@ def _keys_moved(before: Snapshot, after: Snapshot, change: Change, host: str) ->
         if isinstance(row, Host) and row.id == host and _populates(before, host) != _populates(after, host):
             for vlan in snapshot.rows("local_vlans_by_host", host):
                 yield from _tunnel_keys(before, after, host, vlan.network_id)
->>>>>>> tunnels
         if isinstance(row, Port) and row.device_owner == DHCP_OWNER and row.host_id == host:
             yield from _container_keys(before, after, row.network_id)
             if _serves_dhcp(before, host, row.network_id) != _serves_dhcp(after, host, row.network_id):

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from netglass.base.ids import qg_name, qr_name, qrouter_name
+from netglass.compile.flow import flow
 from netglass.compile.place import INTEGRATION, Carried, Place, is_word
-from netglass.compile.plugging import port_tag, switch_ids
+from netglass.compile.plugging import switch_ids, tagged
 from netglass.compile.router_rules import Translation, rule_sets
 from netglass.desired.state import (
     DEAD_VLAN,
@@ -33,6 +34,8 @@ from netglass.desired.state import (
     Thing,
 )
 from netglass.model.resources import FixedIp, FloatingIp, Port, Router, Subnet, ref
+from netglass.pipeline import tables
+from netglass.pipeline.flows import DROP, Match
 
 OWNER = "routing"
 
@@ -161,16 +164,22 @@ def _wire(routing: _Routing, leg: _Leg) -> Iterator[Thing]:
         address = cidr.partition("/")[0]
         if ":" not in address:
             yield Announcement(owner=OWNER, intent=intent, netns=netns, device=device, address=address)
-    tag = port_tag(routing.place, leg.port, device, OWNER)
-    yield tag if bridge == INTEGRATION else _outer_tag(leg, tag)
+    if bridge == INTEGRATION:
+        yield from tagged(routing.place, leg.port, device, OWNER)
+    else:
+        yield from _tagged_outside(leg, bridge)
 
 
-def _outer_tag(leg: _Leg, tag: PortTag) -> PortTag:
+def _tagged_outside(leg: _Leg, bridge: str) -> Iterator[Thing]:
     """Gives the tag on a provider bridge, where a network is known by its segment and not by the host's own tag."""
-    if tag.vlan == DEAD_VLAN:
-        return tag
-    segment = leg.carried.network.segmentation_id if leg.carried.network.network_type != "flat" else None
-    return PortTag(owner=OWNER, intent=tag.intent, port=tag.port, vlan=_UNTAGGED if segment is None else segment)
+    network = leg.carried.network
+    intent = tuple(sorted((*leg.carried.intent, ref(leg.port))))
+    segment = network.segmentation_id if network.network_type != "flat" else None
+    wired = leg.port.admin_state_up and network.admin_state_up
+    live = _UNTAGGED if segment is None else segment
+    yield PortTag(owner=OWNER, intent=intent, port=leg.device, vlan=live if wired else DEAD_VLAN)
+    if not wired:
+        yield flow(OWNER, intent, (bridge, tables.NOT_WIRED), Match(in_port=leg.device), DROP)
 
 
 def _default_routes(routing: _Routing) -> Iterator[Thing]:

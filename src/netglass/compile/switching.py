@@ -26,16 +26,10 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from netglass.base.ids import int_peer_name, phy_peer_name
-<<<<<<< HEAD
 from netglass.compile.flow import flow
-from netglass.compile.place import INTEGRATION, Carried, Place
-from netglass.compile.quiet import deaf, silent
-from netglass.desired.state import DEAD_VLAN, Bridge, Flow, Link, SwitchPort, Thing
-=======
 from netglass.compile.place import INTEGRATION, TUNNEL, Carried, Place
 from netglass.compile.quiet import blind, deaf, silent
-from netglass.desired.state import DEAD_VLAN, OWNERS, Address, Bridge, Diagnostic, Flow, Link, SwitchPort, Thing
->>>>>>> tunnels
+from netglass.desired.state import DEAD_VLAN, Address, Bridge, Diagnostic, Flow, Link, SwitchPort, Thing
 from netglass.pipeline import tables
 from netglass.pipeline.flows import DROP, NORMAL, STRIP_VLAN, UNTAGGED, Match, actions, set_vlan
 
@@ -46,14 +40,9 @@ _LEAST_MTU = 1500  # bytes
 def compile_switching(place: Place) -> Iterator[Thing | Diagnostic]:
     """Gives the bridges, what joins them, and their flows."""
     yield _bridge(place, INTEGRATION)
-<<<<<<< HEAD
     yield flow(OWNER, place.intent, (INTEGRATION, tables.DEAD), Match(vlan=DEAD_VLAN), DROP)
     yield flow(OWNER, place.intent, (INTEGRATION, tables.SWITCH), Match(), NORMAL)
-=======
-    yield _flow(INTEGRATION, tables.DEAD, Match(vlan=DEAD_VLAN), DROP, place.intent)
-    yield _flow(INTEGRATION, tables.SWITCH, Match(), NORMAL, place.intent)
     provider = set(place.settings.bridge_mappings.values())
->>>>>>> tunnels
     for bridge, nic in place.bridges.items():
         yield from _outer(place, bridge, nic)
         if bridge in provider:
@@ -70,7 +59,7 @@ def _bridge(place: Place, name: str) -> Bridge:
 def _outer(place: Place, bridge: str, nic: str) -> Iterator[Thing | Diagnostic]:
     """Gives a bridge with its NIC, and the host's addresses on it."""
     yield _bridge(place, bridge)
-    yield _flow(bridge, tables.SWITCH, Match(), NORMAL, place.intent)
+    yield flow(OWNER, place.intent, (bridge, tables.SWITCH), Match(), NORMAL)
     if nic:
         yield Link(owner=OWNER, intent=place.intent, name=nic, form="nic")
         yield SwitchPort(owner=OWNER, intent=place.intent, bridge=bridge, name=nic, trunk=True)
@@ -92,14 +81,8 @@ def _outer(place: Place, bridge: str, nic: str) -> Iterator[Thing | Diagnostic]:
 def _provider(place: Place, bridge: str) -> Iterator[Thing]:
     inner, outer = int_peer_name(bridge), phy_peer_name(bridge)
     yield from _joint(place, (INTEGRATION, inner), (bridge, outer))
-<<<<<<< HEAD
     yield flow(OWNER, place.intent, (INTEGRATION, tables.UNKNOWN), Match(in_port=inner), DROP)
     yield flow(OWNER, place.intent, (bridge, tables.UNKNOWN), Match(in_port=outer), DROP)
-    yield flow(OWNER, place.intent, (bridge, tables.SWITCH), Match(), NORMAL)
-=======
-    yield _flow(INTEGRATION, tables.UNKNOWN, Match(in_port=inner), DROP, place.intent)
-    yield _flow(bridge, tables.UNKNOWN, Match(in_port=outer), DROP, place.intent)
->>>>>>> tunnels
 
 
 def _joint(place: Place, inner: tuple[str, str], outer: tuple[str, str]) -> Iterator[Thing]:

@@ -35,11 +35,7 @@ from typing import ClassVar
 
 import msgspec
 
-<<<<<<< HEAD
-OWNERS = ("switching", "plugging", "dhcp", "guests", "routing")
-=======
-OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels")
->>>>>>> tunnels
+OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing")
 """Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
 
 DEAD_VLAN = 4095

@@ -35,6 +35,7 @@ def services(host: HostSpec) -> list[Service]:
             "--conf-file=/dev/null",
             "--no-resolv",
             "--no-hosts",
+            f"--local=/{DOMAIN}/",  # for other kinds of records: there are none
             "--addn-hosts=/etc/netglass/names",
             "--log-facility=-",
         )

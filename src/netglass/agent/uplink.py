@@ -56,11 +56,19 @@ class Uplink:
         self._report: Report | None = None
         self._answers: deque[tuple[str, Answer]] = deque()
         self._registered = threading.Event()
+        self._closed = threading.Event()
 
     def start(self) -> None:
         """Starts both threads; they end with the process."""
         threading.Thread(target=self._follow, name="feed", daemon=True).start()
         threading.Thread(target=self._send, name="reports", daemon=True).start()
+
+    def close(self) -> None:
+        """Lets both threads end as soon as they are not waiting for a server."""
+        self._closed.set()
+        self._registered.set()
+        with self._to_send:
+            self._to_send.notify()
 
     @property
     def waiting(self) -> bool:
@@ -92,7 +100,7 @@ class Uplink:
 
     def _follow(self) -> None:
         attempt = 0
-        while True:
+        while not self._closed.is_set():
             server = self._server(attempt)
             before = self._revision
             try:
@@ -105,12 +113,14 @@ class Uplink:
                 log.warning("%s; trying again in %.1f s", error, _pause(attempt))
             finally:
                 server.close()
-            _sleep(_pause(attempt))
+            self._closed.wait(_pause(attempt))
 
     def _watch(self, server: Server) -> None:
         self._replica.reconnected()
         since = None if self._replica.snapshot is None else self._replica.revision
         for lines in server.feed(since):
+            if self._closed.is_set():
+                return
             changed = False
             questions: list[Question] = []
             for line in lines:
@@ -135,7 +145,7 @@ class Uplink:
     def _send(self) -> None:
         attempt = 0
         server = self._server(attempt)
-        while True:
+        while not self._closed.is_set():
             report, answers = self._next()
             try:
                 for question_id, answer in answers:
@@ -150,7 +160,7 @@ class Uplink:
                 server = self._server(attempt)
                 with self._to_send:
                     self._report = self._report or report
-                _sleep(_pause(attempt))
+                self._closed.wait(_pause(attempt))
 
     def _send_answer(self, server: Server, question_id: str, answer: Answer) -> None:
         try:
@@ -161,7 +171,7 @@ class Uplink:
     def _next(self) -> tuple[Report | None, list[tuple[str, Answer]]]:
         self._registered.wait()
         with self._to_send:
-            self._to_send.wait_for(lambda: self._report is not None or bool(self._answers))
+            self._to_send.wait_for(lambda: self._report is not None or bool(self._answers) or self._closed.is_set())
             report, answers = self._report, list(self._answers)
             self._report = None
             self._answers.clear()
@@ -170,7 +180,3 @@ class Uplink:
 
 def _pause(attempt: int) -> float:
     return float(min(_FASTEST_S * 2 ** min(attempt, 10), _SLOWEST_S))
-
-
-def _sleep(seconds: float) -> None:
-    threading.Event().wait(seconds)

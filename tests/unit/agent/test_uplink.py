@@ -88,6 +88,16 @@ def server() -> Iterator[Scripted]:
     scripted.close()
 
 
+_uplinks: list[Uplink] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _uplinks:
+        _uplinks.pop().close()
+
+
 class Agent:
     """An uplink, and the bell that it rings."""
 
@@ -95,6 +105,7 @@ class Agent:
         config = Config(host="h1", roles=("hypervisor",), server=urls, credential="secret")
         self.bell = threading.Semaphore(0)
         self.uplink = Uplink(config, Registration(roles=("hypervisor",)), self.bell.release)
+        _uplinks.append(self.uplink)
         self.uplink.start()
 
     def news(self, wanted: Callable[[News], object]) -> News:

@@ -21,7 +21,7 @@ from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import HostState, RuleSet, Thing
-from netglass.host import iptables
+from netglass.host import iptables, namespaces
 from netglass.host.iptables import RuleEvents, RulesUnreadable, Table
 
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
@@ -45,7 +45,7 @@ class Filters:
     def __init__(self, marks: NamespaceMarks, clock: Callable[[], float] = time.monotonic) -> None:
         self._marks = marks
         self._clock = clock
-        self._news: dict[str, RuleEvents] = {}
+        self._news: dict[str, tuple[int, RuleEvents]] = {}  # with the inode of the namespace that it is of
         self._read: dict[str, _Read] = {}
         self._known: set[str] | None = None  # namespaces in which rules of ours are wanted, or were
 
@@ -70,11 +70,8 @@ class Filters:
 
     def _look(self, netns: str) -> dict[int, dict[str, Table]]:
         try:
-            if netns not in self._news:
-                self._news[netns] = RuleEvents(netns)
-                self._read.pop(netns, None)
+            news = self._listen(netns).drain()
             kept = self._read.get(netns)
-            news = self._news[netns].drain()
             if news or kept is None or self._clock() - kept.at > _TRUSTED_S:
                 tables = {version: iptables.save(netns, version) for version in _VERSIONS}
                 kept = self._read[netns] = _Read(self._clock(), tables)
@@ -86,11 +83,20 @@ class Filters:
             raise ApplyError("rule_sets", netns, str(error)) from error
         return kept.tables
 
+    def _listen(self, netns: str) -> RuleEvents:
+        # A namespace made anew under its name is another one; a socket in the old one would keep that alive.
+        identity = namespaces.path(netns).stat().st_ino
+        held = self._news.get(netns)
+        if held is None or held[0] != identity:
+            self._forget(netns)
+            held = self._news[netns] = (identity, RuleEvents(netns))
+        return held[1]
+
     def _forget(self, netns: str) -> None:
         self._read.pop(netns, None)
-        news = self._news.pop(netns, None)
-        if news is not None:
-            news.close()
+        held = self._news.pop(netns, None)
+        if held is not None:
+            held[1].close()
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Makes chains and rules what they should be."""
@@ -130,7 +136,7 @@ class Filters:
 
     def watch(self) -> list[int]:
         """Gives what news of rules comes by."""
-        return [news.fileno() for news in self._news.values()]
+        return [news.fileno() for _, news in self._news.values()]
 
     def _restore(
         self, place: Place, parts: Sequence[tuple[RuleSet, list[str], list[str]]], *, gone_is_done: bool = False

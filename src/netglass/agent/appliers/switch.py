@@ -10,7 +10,9 @@ When the database or the switch is dead it holds everything: nothing can be done
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from netglass.agent.appliers.marks import ids_of, read_ids
@@ -36,9 +38,13 @@ class Switch:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Rung when rows were deleted outside of a round's turn for them: that transaction took in its own news.
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives marked rows, and those that `desired` names; raises ApplyError without a connection."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
         if not self._database.ready:
             raise ApplyError("bridges", "all", "no connection to ovsdb-server")
         wanted_bridges = {bridge.name: bridge for bridge in desired.bridges}
@@ -85,8 +91,8 @@ class Switch:
         return errors
 
     def watch(self) -> list[int]:
-        """Gives nothing: the loop takes in the database's news by itself."""
-        return []
+        """Gives what is readable when rows must be looked at; the database's own news the loop takes in by itself."""
+        return [self._bell]
 
     def drop_lost(self, names: Sequence[str]) -> None:
         """Deletes ports of ours whose device went away with its namespace; the next round makes them anew.
@@ -100,6 +106,7 @@ class Switch:
             log.warning("the switch's ports %s have lost their devices; making them anew", ", ".join(names))
             try:
                 self._database.transact(operations, _TIMEOUT_S)
+                os.eventfd_write(self._bell, 1)
             except (SwitchUnreachable, ValueError) as error:
                 log.warning("cannot delete ports %s: %s", ", ".join(names), error)
 

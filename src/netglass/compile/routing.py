@@ -11,9 +11,10 @@ Called by compile.compiler.  Source: DATAPLANE.md, "Routing"; Neutron's l3 agent
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TypeVar
 
 from netglass.base.ids import qg_name, qr_name, qrouter_name
 from netglass.compile.flow import flow
@@ -36,6 +37,8 @@ from netglass.desired.state import (
 from netglass.model.resources import FixedIp, FloatingIp, Port, Router, Subnet, ref
 from netglass.pipeline import tables
 from netglass.pipeline.flows import DROP, Match
+
+T = TypeVar("T")
 
 OWNER = "routing"
 
@@ -129,12 +132,9 @@ def _take_leg(routing: _Routing, port: Port) -> None:
 def _readable(routing: _Routing, port: Port, fixed: FixedIp) -> tuple[str, Subnet] | None:
     """Gives an address with its prefix length, and its subnet; None when they do not go together."""
     subnet = routing.place.snapshot.get(Subnet, fixed.subnet_id)
-    try:
-        network = ip_network(subnet.cidr if subnet is not None else "")
-        address = ip_address(fixed.ip_address)
-    except ValueError:
-        network, address = None, None
-    if subnet is None or network is None or address not in network:
+    network = _read(ip_network, subnet.cidr if subnet is not None else "")
+    address = _read(ip_address, fixed.ip_address)
+    if subnet is None or network is None or address is None or address not in network:
         text = f"Port {port.id} has {fixed.ip_address!r}, which is no address of a subnet {fixed.subnet_id} here."
         routing.complain("bad-address", (ref(port), ref(routing.router)), text)
         return None
@@ -191,38 +191,45 @@ def _default_routes(routing: _Routing) -> Iterator[Thing]:
     held = {subnet.id for _, subnet in leg.addresses}
     routed: set[int] = set()
     for _, subnet in leg.addresses:
-        if subnet.gateway_ip and subnet.ip_version not in routed:
-            routed.add(subnet.ip_version)
-            everywhere = "0.0.0.0/0" if subnet.ip_version == 4 else "::/0"
+        gateway = _read(ip_address, subnet.gateway_ip or "")
+        if gateway is not None and gateway.version not in routed:
+            routed.add(gateway.version)
+            everywhere = "0.0.0.0/0" if gateway.version == 4 else "::/0"
             because = (*intent, ref(subnet))
-            via = subnet.gateway_ip
+            via = str(gateway)
             yield Route(owner=OWNER, intent=because, netns=netns, destination=everywhere, via=via, device=device)
     for subnet in routing.place.subnets(leg.port.network_id):
-        if subnet.id not in held:
+        network = _read(ip_network, subnet.cidr)
+        if subnet.id not in held and network is not None:
             because = (*intent, ref(subnet))
-            yield Route(owner=OWNER, intent=because, netns=netns, destination=subnet.cidr, device=device)
+            yield Route(owner=OWNER, intent=because, netns=netns, destination=str(network), device=device)
 
 
 def _extra_routes(routing: _Routing) -> Iterator[Thing]:
     intent = (ref(routing.router),)
     for route in routing.router.routes:
-        try:
-            hop, destination = ip_address(route.nexthop), ip_network(route.destination)
-        except ValueError:
-            hop, destination = None, None
-        devices = [leg.device for leg in routing.legs for cidr, _ in leg.addresses if hop in ip_network(cidr, False)]
-        if hop is None or destination is None or hop.version != destination.version or not devices:
+        hop, destination = _read(ip_address, route.nexthop), _read(ip_network, route.destination)
+        device = _towards(routing, hop) if hop is not None else ""
+        if hop is None or destination is None or hop.version != destination.version or not device:
             text = f"Router {routing.router.id} has no way to {route.nexthop!r}, the next hop to {route.destination!r}."
             routing.complain("unreachable-nexthop", intent, text)
             continue
         yield Route(
-            owner=OWNER,
-            intent=intent,
-            netns=routing.netns,
-            destination=str(destination),
-            via=str(hop),
-            device=devices[0],
+            owner=OWNER, intent=intent, netns=routing.netns, destination=str(destination), via=str(hop), device=device
         )
+
+
+def _towards(routing: _Routing, hop: IPv4Address | IPv6Address) -> str:
+    """Gives the device on one of whose subnets an address lies; empty when there is none."""
+    cidrs = ((leg.device, ip_network(cidr, strict=False)) for leg in routing.legs for cidr, _ in leg.addresses)
+    return next((device for device, network in cidrs if hop in network), "")
+
+
+def _read(reader: Callable[[str], T], text: str) -> T | None:
+    try:
+        return reader(text)
+    except ValueError:
+        return None
 
 
 def _translate(routing: _Routing) -> Iterator[Thing]:
@@ -246,11 +253,9 @@ def _floating(routing: _Routing) -> list[FloatingIp]:
     """Gives the floating IPs that the router translates, those that can be read, no address twice."""
     found: dict[str, FloatingIp] = {}
     for floating in routing.place.snapshot.rows("floating_ips_by_router", routing.router.id):
-        try:
-            versions = {ip_address(floating.floating_ip_address).version, ip_address(floating.fixed_ip_address).version}
-        except ValueError:
-            versions = set()
-        if versions != {4} or floating.floating_ip_address in found:
+        pair = (floating.floating_ip_address, floating.fixed_ip_address)
+        readable = all(_read(IPv4Address, text) is not None for text in pair)
+        if not readable or floating.floating_ip_address in found:
             text = (
                 f"Floating IP {floating.id} translates {floating.floating_ip_address!r} to"
                 f" {floating.fixed_ip_address!r}, which cannot be, or is done already."

@@ -7,6 +7,7 @@ again for ever, more slowly each time up to `_SLOWEST_S`, and take the next serv
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from netglass.model.snapshot import Snapshot
 log = logging.getLogger(__name__)
 
 _FASTEST_S = 0.1
+_EAGER, _EAGER_S = 12, 0.4
 _SLOWEST_S = 5.0
 
 
@@ -110,7 +112,7 @@ class Uplink:
                 self._watch(server)
             except ServerError as error:
                 attempt = 0 if self._revision > before else attempt + 1
-                log.warning("%s; trying again in %.1f s", error, _pause(attempt))
+                log.log(logging.WARNING if attempt <= 1 else logging.DEBUG, "%s; trying again", error)
             finally:
                 server.close()
             self._closed.wait(_pause(attempt))
@@ -154,8 +156,8 @@ class Uplink:
                     server.report(report)
                 attempt = 0
             except ServerError as error:
-                log.warning("%s; trying again in %.1f s", error, _pause(attempt + 1))
                 attempt += 1
+                log.log(logging.WARNING if attempt <= 1 else logging.DEBUG, "%s; trying again", error)
                 server.close()
                 server = self._server(attempt)
                 with self._to_send:
@@ -179,4 +181,9 @@ class Uplink:
 
 
 def _pause(attempt: int) -> float:
-    return float(min(_FASTEST_S * 2 ** min(attempt, 10), _SLOWEST_S))
+    """Gives how long to wait after a number of failures: often in the first seconds, as a server that starts is soon
+    there, then seldom; never two agents in step.
+    """
+    patient = min(max(0, attempt - _EAGER), 20)
+    seconds = min(_FASTEST_S * 2**attempt, _EAGER_S) if not patient else min(_EAGER_S * 1.5**patient, _SLOWEST_S)
+    return seconds * random.uniform(0.8, 1.2)

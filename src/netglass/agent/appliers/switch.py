@@ -21,6 +21,7 @@ from netglass.agent.appliers.switch_reading import observed_bridge, observed_por
 from netglass.base.errors import ApplyError
 from netglass.desired.state import DEAD_VLAN, Bridge, HostState, PortTag, SwitchPort, Thing
 from netglass.host import ovsdb
+from netglass.host.openflow import forget_translations
 from netglass.host.ovsdb import Database, Operation, OvsPort, SwitchUnreachable
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,10 @@ class Switch:
                 errors.append(error)
             except (ValueError, SwitchUnreachable) as error:
                 errors.append(ApplyError(thing.kind, thing.key, str(error)))
-        return errors + self._commit(planned)
+        errors += self._commit(planned)
+        if any(_is_tunnel(port, bridges) for port in work.add):
+            self._look_anew()
+        return errors
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
         """Deletes rows, a few at a time; tags of other people's ports fall back to the dead VLAN."""
@@ -109,6 +113,13 @@ class Switch:
                 os.eventfd_write(self._bell, 1)
             except (SwitchUnreachable, ValueError) as error:
                 log.warning("cannot delete ports %s: %s", ", ".join(names), error)
+
+    def _look_anew(self) -> None:
+        # Frames that come for a tunnel that is not there any more are handed to the host, which the userspace switch
+        # remembers; it then goes on so when the tunnel is back, for as long as they come (seen on Open vSwitch 3.1).
+        done = forget_translations()
+        if not done.ok:
+            log.warning("new tunnels may not receive: the switch cannot be told to look anew: %s", done.evidence)
 
     # --- transactions
 
@@ -207,6 +218,12 @@ def _new_port(port: SwitchPort, bridge: ovsdb.OvsBridge) -> list[Operation]:
         row["tag"] = DEAD_VLAN
     made = _insert_port(port.name, port.type, interface, row)
     return [*made, ovsdb.add_member("Bridge", bridge.uuid, "ports", ovsdb.named(_symbol("port", port.name)))]
+
+
+def _is_tunnel(thing: Thing, bridges: Mapping[str, ovsdb.OvsBridge]) -> bool:
+    if not isinstance(thing, SwitchPort) or "remote_ip" not in thing.options:
+        return False
+    return thing.bridge in bridges and bridges[thing.bridge].datapath_type == "netdev"
 
 
 def _number(port: SwitchPort) -> dict[str, Any]:

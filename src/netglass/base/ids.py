@@ -41,6 +41,21 @@ def qdhcp_name(network_id: str) -> str:
     return "qdhcp-" + network_id
 
 
+def qrouter_name(router_id: str) -> str:
+    """Gives the namespace that a router is."""
+    return "qrouter-" + router_id
+
+
+def qr_name(port_id: str) -> str:
+    """Gives a router's device inside."""
+    return "qr-" + port_id[:_KEPT]
+
+
+def qg_name(port_id: str) -> str:
+    """Gives a router's device on its external network."""
+    return "qg-" + port_id[:_KEPT]
+
+
 def tunnel_port_name(tunnel_type: str, address: str) -> str:
     """Gives the port of br-tun that leads to the peer with this address, as in ``gre-c0a88572``.
 

@@ -5,6 +5,7 @@
     tunnels   br-tun, and what leads to other hosts
     plugging  guests' ports
     dhcp      DHCP servers
+    routing   routers
     guests    light guests
 
 Called by the agent, by ``netglass plan``, and by whatever wants to know why a host is as it is.
@@ -21,12 +22,13 @@ from netglass.compile.dhcp import compile_dhcp
 from netglass.compile.guests import compile_guests
 from netglass.compile.place import place_of
 from netglass.compile.plugging import compile_plugging
+from netglass.compile.routing import compile_routing
 from netglass.compile.switching import compile_switching
 from netglass.compile.tunnels import compile_tunnels
 from netglass.desired.state import KINDS, Diagnostic, HostState, Thing
 from netglass.model.snapshot import Snapshot
 
-_PARTS = (compile_switching, compile_tunnels, compile_plugging, compile_dhcp, compile_guests)
+_PARTS = (compile_switching, compile_tunnels, compile_plugging, compile_dhcp, compile_routing, compile_guests)
 
 
 def compile_host(snapshot: Snapshot, host: str) -> HostState:

@@ -2,9 +2,10 @@
 
 Interest is in containers, never in rows:
 
-    host H        its own Host row; its LocalVlan rows; the ports bound to it; the servers on it
+    host H        its own Host row; its LocalVlan rows; the ports bound to it; the servers and routers on it
     server on H   its flavor and its image
     network on H  (H has a LocalVlan for it, or serves its DHCP): the network, its subnets, its DHCP ports
+    router on H   its floating IPs, and the ports that hold their addresses
     DHCP on H     (a DHCP port of the network is bound to H): all ports of the network
     tunnels of H  (H has a LocalVlan for a network of a tunnel type): the LocalVlan rows of all hosts for it, and the
                   Host rows of those hosts; with l2_population, all ports of the network too
@@ -27,11 +28,13 @@ from netglass.model.resources import (
     ROW_TYPE_BY_KIND,
     TUNNEL_TYPES,
     Flavor,
+    FloatingIp,
     Host,
     Image,
     LocalVlan,
     Network,
     Port,
+    Router,
     Row,
     Server,
     Subnet,
@@ -42,6 +45,7 @@ Key = tuple[str, str]
 """A row's kind and id."""
 
 DHCP_OWNER = "network:dhcp"
+FLOATING_OWNER = "network:floatingip"
 
 
 def relevant_rows(snapshot: Snapshot, host: str) -> dict[Key, Row]:
@@ -106,6 +110,17 @@ def _own_keys(snapshot: Snapshot, host: str) -> Iterator[Key]:
         yield Server.kind, server.id
         yield Flavor.kind, server.flavor_id
         yield Image.kind, server.image_id
+    for router_id in snapshot.ids("routers_by_host", host):
+        yield Router.kind, router_id
+        yield from _router_keys(snapshot, router_id)
+
+
+def _router_keys(snapshot: Snapshot, router_id: str) -> Iterator[Key]:
+    for floating in snapshot.rows("floating_ips_by_router", router_id):
+        yield FloatingIp.kind, floating.id
+        port = snapshot.get(Port, floating.floating_port_id)
+        if port is not None and port.device_owner == FLOATING_OWNER and port.device_id == floating.id:
+            yield Port.kind, port.id
 
 
 def _networks_on(snapshot: Snapshot, host: str) -> set[str]:
@@ -159,13 +174,19 @@ def _is_on(snapshot: Snapshot, host: str, network_id: str) -> bool:
     return present or _serves_dhcp(snapshot, host, network_id)
 
 
+def _is_relevant_port(snapshot: Snapshot, host: str, port: Port) -> bool:
+    if port.host_id == host or _serves_dhcp(snapshot, host, port.network_id):
+        return True
+    if _is_populated(snapshot, host, port.network_id):
+        return True
+    if port.device_owner == FLOATING_OWNER:
+        return _router_host_of_port(snapshot, port) == host
+    return port.device_owner == DHCP_OWNER and _is_on(snapshot, host, port.network_id)
+
+
 def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
     if isinstance(row, Port):
-        if row.host_id == host or _serves_dhcp(snapshot, host, row.network_id):
-            return True
-        if _is_populated(snapshot, host, row.network_id):
-            return True
-        return row.device_owner == DHCP_OWNER and _is_on(snapshot, host, row.network_id)
+        return _is_relevant_port(snapshot, host, row)
     if isinstance(row, Network):
         return _is_on(snapshot, host, row.id)
     if isinstance(row, Subnet):
@@ -174,6 +195,10 @@ def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
         return row.host == host or _is_tunnelled(snapshot, host, row.network_id)
     if isinstance(row, Server):
         return row.host == host
+    if isinstance(row, Router):
+        return row.host_id == host
+    if isinstance(row, FloatingIp):
+        return _router_host(snapshot, row) == host
     if isinstance(row, Host):
         return row.id == host or _is_peer(snapshot, host, row.id)
     if isinstance(row, Flavor):
@@ -181,6 +206,18 @@ def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
     if isinstance(row, Image):
         return any(server.image_id == row.id for server in snapshot.rows("servers_by_host", host))
     return False
+
+
+def _router_host(snapshot: Snapshot, floating: FloatingIp) -> str | None:
+    """Gives the host of the router that translates a floating IP; None when there is none."""
+    router = snapshot.get(Router, floating.router_id) if floating.router_id else None
+    return router.host_id or None if router is not None else None
+
+
+def _router_host_of_port(snapshot: Snapshot, port: Port) -> str | None:
+    floating = snapshot.get(FloatingIp, port.device_id)
+    own = floating is not None and floating.floating_port_id == port.id
+    return _router_host(snapshot, floating) if own and floating is not None else None
 
 
 def _hosts_on(snapshot: Snapshot, network_id: str) -> set[str]:
@@ -205,6 +242,8 @@ def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
         wide = row.device_owner == DHCP_OWNER
         hosts = (_hosts_on if wide else _dhcp_hosts)(snapshot, row.network_id)
         hosts |= {host for host in _tunnel_hosts(snapshot, row.network_id) if _populates(snapshot, host)}
+        if row.device_owner == FLOATING_OWNER and (translating := _router_host_of_port(snapshot, row)):
+            hosts |= {translating}
         return hosts | {row.host_id} if row.host_id else hosts
     if isinstance(row, Network):
         return _hosts_on(snapshot, row.id)
@@ -214,6 +253,10 @@ def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
         return {row.host} | _tunnel_hosts(snapshot, row.network_id)
     if isinstance(row, Server):
         return {row.host} if row.host else set()
+    if isinstance(row, Router):
+        return {row.host_id} if row.host_id else set()
+    if isinstance(row, FloatingIp):
+        return {host} if (host := _router_host(snapshot, row)) else set()
     if isinstance(row, Host):
         vlans = snapshot.rows("local_vlans_by_host", row.id)
         return {row.id}.union(*(_tunnel_hosts(snapshot, vlan.network_id) for vlan in vlans))
@@ -230,6 +273,11 @@ def _keys_moved(before: Snapshot, after: Snapshot, change: Change, host: str) ->
         if isinstance(row, Server) and row.host == host:
             yield Flavor.kind, row.flavor_id
             yield Image.kind, row.image_id
+        if isinstance(row, Router) and row.host_id == host:
+            yield from _router_keys(before, row.id)
+            yield from _router_keys(after, row.id)
+        if isinstance(row, FloatingIp):
+            yield Port.kind, row.floating_port_id
         if isinstance(row, LocalVlan):
             yield Host.kind, row.host
             if row.host == host:

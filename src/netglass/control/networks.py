@@ -27,7 +27,7 @@ IPV4_MIN_MTU = 68
 IPV6_MIN_MTU = 1280
 """Bytes; RFC 8200."""
 
-_PLAIN = frozenset({"name", "description", "admin_state_up", "shared", "port_security_enabled"})
+_PLAIN = frozenset({"name", "description", "admin_state_up", "shared", "port_security_enabled", "external"})
 _PROVIDER = ("network_type", "physical_network")
 _CHANGEABLE = _PLAIN | {"mtu", "tags", "segmentation_id", *_PROVIDER}
 
@@ -56,6 +56,7 @@ def decide_create_network(d: Decision, wanted: Mapping[str, Any]) -> Network:
             physical_network=segment.physical_network,
             segmentation_id=segment.number,
             port_security_enabled=wanted.get("port_security_enabled", True),
+            external=wanted.get("external", False),
             availability_zone_hints=require_zones(d, wanted.get("availability_zone_hints") or ()),
             created_at=d.now,
             updated_at=d.now,
@@ -67,7 +68,7 @@ def decide_update_network(d: Decision, network: Network, changes: Mapping[str, A
     """Changes a network; gives the new row.
 
     Raises NetworkNotFound or PolicyNotAuthorized (another's network), InvalidInput (provider attributes that are
-    fixed, mtu), VlanIdInUse, InvalidSharedSetting, NetworkMTUSubnetConflict.
+    fixed, mtu), VlanIdInUse, InvalidSharedSetting, ExternalNetworkInUse, NetworkMTUSubnetConflict.
     """
     require_update(d, network)
     _refuse_unknown(changes)
@@ -75,6 +76,8 @@ def decide_update_network(d: Decision, network: Network, changes: Mapping[str, A
     values |= _provider_changes(d, network, changes)
     if network.shared and changes.get("shared") is False:
         _refuse_unsharing(d, network)
+    if network.external and changes.get("external") is False:
+        _refuse_closing(d, network)
     if "mtu" in changes:
         values["mtu"] = _changed_mtu(d, network, changes["mtu"] or 0)
     if "tags" in changes:
@@ -172,3 +175,10 @@ def _refuse_unsharing(d: Decision, network: Network) -> None:
         users.add(subnet.project_id)
     if users - {network.project_id}:
         raise fault("InvalidSharedSetting", network=network.name or network.id)
+
+
+def _refuse_closing(d: Decision, network: Network) -> None:
+    """Raises ExternalNetworkInUse while routers go out through the network, or floating IPs are of it."""
+    inside = d.snapshot.ids("routers_by_gateway_network", network.id)
+    if inside or d.snapshot.ids("floating_ips_by_network", network.id):
+        raise fault("ExternalNetworkInUse", net_id=network.id)

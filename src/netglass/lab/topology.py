@@ -6,7 +6,7 @@ Pure but for reading the file.  Every error says where in the file it is and wha
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Interface, IPv4Network, ip_interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_interface
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ _LAB_NAME = re.compile(r"[a-z][a-z0-9-]{0,10}")
 _HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _NIC_NAME = re.compile(r"[a-z][a-z0-9.-]{0,14}")
 _ROLES = ("hypervisor", "network")
+_SERVICES = ("http", "dns")
 _FIRST_ADDRESS = 11
 UPLINK_NIC = "eth0"
 
@@ -58,6 +59,9 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tunnel_types     gre, vxlan, geneve
     l2_population    br-tun is told where every address is; else it learns
     bridge_mappings  physical network -> provider bridge
+    default_route    address of the router that leads on from a host of the outside world
+    forwards         it passes packets on, as a router
+    serves           what it serves to the world: http, dns
     provider_link    between br-int and provider bridges: veth or patch
     firewall_driver  iptables_hybrid (a qbr before each guest) or openvswitch
     datapath_type    system, netdev, or empty for what the machine can do
@@ -74,9 +78,33 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tunnel_address: str = ""
     tunnel_types: tuple[str, ...] = ()
     l2_population: bool = False
+    default_route: str = ""
+    forwards: bool = False
+    serves: tuple[str, ...] = ()
     provider_link: str = "veth"
     firewall_driver: str = "iptables_hybrid"
     datapath_type: str = ""
+
+    @property
+    def is_outside(self) -> bool:
+        """Says whether the host is no part of the cloud: neither server nor agent runs there."""
+        return not self.server and not self.roles
+
+
+class ExternalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The external network ``public``, which the lab makes through the API when it comes up.
+
+    physical_network  that carries it, without a tag
+    segment           it is on; its cidr is the subnet's
+    gateway           address of the router to the world
+    first, last       addresses that routers and floating IPs get
+    """
+
+    physical_network: str
+    segment: str
+    gateway: str
+    first: str
+    last: str
 
 
 class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,12 +114,14 @@ class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     vlan_ranges           physical network -> first and last VLAN that projects get
     tunnel_ranges         tunnel type -> first and last tunnel id that projects get
     overlay_ip_version    of the tunnels' addresses: 4 or 6; the MTU follows from it
+    public                the external network; absent: none is made
     """
 
     tenant_network_types: tuple[str, ...] = ("vlan",)
     vlan_ranges: dict[str, tuple[int, int]] = {}
     tunnel_ranges: dict[str, tuple[int, int]] = {}
     overlay_ip_version: Literal[4, 6] = 4
+    public: ExternalSpec | None = None
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -122,11 +152,15 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return IPv4Interface(f"{address}/{network.prefixlen}")
 
     def bridge_addresses(self, host: str) -> dict[str, list[str]]:
-        """Gives the addresses, with prefix length, that a host has on its bridges."""
+        """Gives the addresses, with prefix length, that a host has on its bridges.
+
+        None on the bridge to the external network: nobody outside shall reach the host itself.
+        """
         spec = self.hosts[host]
+        outside = self.cloud.public.segment if self.cloud.public is not None else ""
         found: dict[str, list[str]] = {}
         for bridge, nic in spec.bridges.items():
-            address = self.address(host, spec.nics[nic])
+            address = self.address(host, spec.nics[nic]) if spec.nics[nic] != outside else None
             own = spec.tunnel_address if nic == spec.tunnel_nic else ""
             addresses = [*([str(address)] if address is not None else []), *([own] if own else [])]
             if addresses:
@@ -142,7 +176,9 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return str(address.ip) if address is not None else ""
 
     def management_address(self, host: str) -> str:
-        """Gives the address under which other hosts reach a host."""
+        """Gives the address under which other hosts reach a host; empty for one of the outside world."""
+        if self.management not in self.hosts[host].nics.values():
+            return ""
         address = self.address(host, self.management)
         assert address is not None  # _check says so
         return str(address.ip)
@@ -202,11 +238,25 @@ def _faults(topology: Topology) -> list[str]:
         found.append(f"hosts: one host must have 'server: true'; {len(servers)} have.")
     for name, host in topology.hosts.items():
         found += [f"hosts.{name}: {fault}" for fault in _host_faults(name, host, topology)]
-    found += _cloud_faults(topology.cloud)
+    found += _cloud_faults(topology.cloud, topology.segments)
     return found or _address_faults(topology)
 
 
-def _cloud_faults(cloud: CloudSpec) -> list[str]:
+def _public_faults(public: ExternalSpec, segments: dict[str, Segment]) -> list[str]:
+    segment = segments.get(public.segment)
+    if segment is None or not segment.cidr:
+        return [f"cloud.public.segment: there is no segment {public.segment!r} with a cidr."]
+    found = []
+    for name in ("gateway", "first", "last"):
+        try:
+            if IPv4Address(getattr(public, name)) not in IPv4Network(segment.cidr):
+                found.append(f"cloud.public.{name}: {getattr(public, name)} is not in {segment.cidr}.")
+        except ValueError as error:
+            found.append(f"cloud.public.{name}: {error}.")
+    return found
+
+
+def _cloud_faults(cloud: CloudSpec, segments: dict[str, Segment]) -> list[str]:
     found = []
     for physical, (first, last) in cloud.vlan_ranges.items():
         if not 1 <= first <= last <= 4094:
@@ -216,6 +266,8 @@ def _cloud_faults(cloud: CloudSpec) -> list[str]:
             found.append(f"cloud.tunnel_ranges.{kind}: is none of {', '.join(TUNNEL_TYPES)}.")
         elif not 1 <= first <= last < 1 << 24:
             found.append(f"cloud.tunnel_ranges.{kind}: {first} to {last} is no range within 1 to {(1 << 24) - 1}.")
+    if cloud.public is not None:
+        found += _public_faults(cloud.public, segments)
     known = ("vlan", *TUNNEL_TYPES)
     wrong = [kind for kind in cloud.tenant_network_types if kind not in known]
     return found + [f"cloud.tenant_network_types: {kind!r} is none of {', '.join(known)}." for kind in wrong]
@@ -246,7 +298,8 @@ def _host_faults(name: str, host: HostSpec, topology: Topology) -> list[str]:
             found.append(f"nics.{nic}: there is no segment {segment!r}.")
         if not _NIC_NAME.fullmatch(nic) or nic in ("lo", UPLINK_NIC):
             found.append(f"nics.{nic}: no NIC can be called so ({UPLINK_NIC} is the way to the machine).")
-    if topology.management not in host.nics.values():
+    found += [f"serves: {what!r} is none of {', '.join(_SERVICES)}." for what in host.serves if what not in _SERVICES]
+    if topology.management not in host.nics.values() and not host.is_outside:
         found.append(f"nics: none is on the management segment {topology.management!r}.")
     for bridge, nic in host.bridges.items():
         if nic not in host.nics:

@@ -50,7 +50,14 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_dns_nameservers: int = 5
     max_subnet_host_routes: int = 20
     max_fixed_ips_per_port: int = 5
+    max_routes: int = 30  # extra routes of one router
     default_quotas: dict[str, int] = msgspec.field(
-        default_factory=lambda: {"network": 100, "subnet": 100, "port": 500}  # msgspec takes no filled dict as default
+        default_factory=lambda: {
+            "network": 100,
+            "subnet": 100,
+            "port": 500,
+            "router": 10,
+            "floatingip": 50,
+        }  # msgspec takes no filled dict as default
     )
     agent_down_s: int = 15  # a host that has not reported for so long is not alive

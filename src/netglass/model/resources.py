@@ -60,6 +60,7 @@ class Network(Described, frozen=True, kw_only=True, omit_defaults=True):
     segmentation_id: int | None = None  # VLAN 1..4094, or tunnel id (GRE key, VNI); None when flat
     port_security_enabled: bool = True
     availability_zone_hints: tuple[str, ...] = ()
+    external: bool = False  # router:external; everybody may reach out through it, and have addresses of it
 
 
 class AddressRange(msgspec.Struct, frozen=True):
@@ -129,6 +130,39 @@ class Port(Described, frozen=True, kw_only=True, omit_defaults=True):
     realised_on: tuple[str, ...] = ()  # hosts that reported this port's wiring done, ascending
 
 
+class Router(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """A router: what joins subnets to one another, and to an external network.
+
+    Its interfaces are the ports whose ``device_id`` it is: ``network:router_interface`` inside, one
+    ``network:router_gateway`` outside.
+    """
+
+    kind: ClassVar[str] = "router"
+
+    admin_state_up: bool = True
+    gateway_network_id: str = ""  # external network; empty: none
+    enable_snat: bool = True  # what goes out bears the gateway's address
+    routes: tuple[HostRoute, ...] = ()  # extra routes, ascending
+    host_id: str = ""  # where it runs; empty while no host can take it
+    availability_zone_hints: tuple[str, ...] = ()
+
+
+class FloatingIp(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """An external address that a project holds, and that a router may translate to one of its ports' addresses.
+
+    The address itself is a fixed IP of a port of its own (``network:floatingip``) on the external network.
+    """
+
+    kind: ClassVar[str] = "floatingip"
+
+    floating_network_id: str
+    floating_ip_address: str
+    floating_port_id: str  # the port of its own
+    port_id: str = ""  # whom it is for; empty: nobody
+    fixed_ip_address: str = ""  # which of the port's addresses
+    router_id: str = ""  # that translates
+
+
 class LocalVlan(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A host's own VLAN tag for a network, there from the first port bound on that host to the last.
 
@@ -158,6 +192,7 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     instances_root: str = "/var/lib/nova/instances"
     dns_domain: str = "openstacklocal"  # of the names that this host's DHCP servers give to guests
     dhcp_lease_s: int = 86400  # seconds, at least 120 (dnsmasq's own least)
+    gateway_link: str = "bridge"  # where routers' outer ports sit: on the external bridge itself, or integration
 
 
 class Host(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -307,6 +342,8 @@ ROW_TYPES: tuple[type[Row], ...] = (
     Network,
     Subnet,
     Port,
+    Router,
+    FloatingIp,
     LocalVlan,
     Host,
     Server,

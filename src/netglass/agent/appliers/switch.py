@@ -264,10 +264,10 @@ def _new_port(port: SwitchPort, bridge: ovsdb.OvsBridge, number: int) -> list[Op
     interface: dict[str, Any] = {
         "options": ovsdb.string_map(port.options),
         "external_ids": ovsdb.string_map(port.external_ids | mark),
-        **_number(port),
     }
     if number and not port.ofport:
         interface["ofport_request"] = number
+    interface |= _number(port)
     row: dict[str, Any] = {"external_ids": ovsdb.string_map(mark)}
     if not port.trunk:
         row |= _vlan(DEAD_VLAN)

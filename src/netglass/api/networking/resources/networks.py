@@ -37,7 +37,8 @@ def _zones(network: Network, view: View) -> list[str]:
 def _rows(view: View, caller: Caller) -> Iterable[Network]:
     if caller.is_admin:
         return view.snapshot.all(Network)
-    ids = {*view.snapshot.ids("networks_by_project", caller.project_id), *view.snapshot.ids("networks_shared", True)}
+    open_to_all = (*view.snapshot.ids("networks_shared", True), *view.snapshot.ids("networks_external", True))
+    ids = {*view.snapshot.ids("networks_by_project", caller.project_id), *open_to_all}
     found = (view.snapshot.get(Network, network_id) for network_id in ids)
     return [network for network in found if network is not None]
 
@@ -74,6 +75,17 @@ NETWORK = Resource(
             name="shared",
             kind=kinds.BOOLEAN,
             about="Whether every project may use it.",
+            post=True,
+            put=True,
+            default=False,
+            guards=WRITES,
+            sort=True,
+        ),
+        Attribute(
+            name="router:external",
+            field="external",
+            kind=kinds.BOOLEAN,
+            about="Whether it leads outside: every project's routers may have a gateway on it, and floating IPs.",
             post=True,
             put=True,
             default=False,

@@ -60,7 +60,7 @@ class Walk:
         if link.form == "veth":
             return self.receive(machine, netns, link.peer, packet)
         if link.form == "nic":
-            return self._guarded(machine, device, packet, self._wire_of(machine, link))
+            return self._guarded(machine, f"{machine.host}'s {device}", packet, self._wire_of(machine, link))
         if link.form == "tap":
             return self._station(machine, device, packet)
         if link.form == "internal":
@@ -243,12 +243,12 @@ class _OnWire(Place):
 
     def steps(self, walk: Walk, machine: Machine, device: str, packet: Packet) -> list[Step]:
         if self._wire is None:
-            return [Warn(text=f"Which hosts {device} of {machine.host} leads to is not known.", **why(self._nic))]
-        switch, vlan, entered = ("", f"wire {self.name}"), packet.vlan or 0, f"{machine.host} {device}"
+            return [Warn(text=f"Which hosts {device} leads to is not known.", **why(self._nic))]
+        switch, vlan, entered = ("", f"wire {self.name}"), packet.vlan or 0, f"{machine.host} {self._nic.name}"
         walk.memory.saw(switch, vlan, packet.eth_src, entered)
         known = walk.memory.port_of(switch, vlan, packet.eth_dst)
         if known == entered:
-            return [Drop(code="same-port", text=f"its receiver is behind {machine.host}'s {device}, whence it came")]
+            return [Drop(code="same-port", text=f"its receiver is behind {device}, whence it came")]
         found: list[Step] = []
         for outsider in walk.fabric.outsiders:
             if outsider.wire == self.name and (outsider.vlan or 0) == vlan:

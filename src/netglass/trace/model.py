@@ -34,6 +34,7 @@ from netglass.trace.result import (
     deliveries,
     hops_of,
     leaves_of,
+    without,
 )
 from netglass.trace.stack import best_route, send
 
@@ -89,7 +90,7 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
         else End(name=destination, address=destination)
     )
     packet = probe(source, destination, wish.protocol, wish.port)
-    start = _start(fabric, sender, packet)
+    start = without(_start(fabric, sender, packet), lambda step: _is_others(snapshot, step, may))
     delivered = any(_counts(one, receiver) for one in deliveries(start))
     return Trace(
         evidence="model",
@@ -103,6 +104,13 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
         assumptions=_assumptions(start),
         caveats=_CAVEATS,
     )
+
+
+def _is_others(snapshot: Snapshot, step: Output, may: May) -> bool:
+    """Says whether a copy goes to a port that the caller may not trace to."""
+    refs = (reference.partition(":") for reference in step.intent)
+    ports = [snapshot.get(Port, row_id) for kind, _, row_id in refs if kind == Port.kind]
+    return any(port is not None and not may(port) for port in ports)
 
 
 def _check(wish: Wish) -> None:
@@ -217,9 +225,7 @@ def _why(snapshot: Snapshot, fabric: Fabric, start: Hop, delivered: bool, ports:
     if last:
         where, text = start.place, last[-1].text
     else:
-        hop, leaf = list(leaves_of(start))[-1]
-        where = f"{hop.place or 'the host itself'} on {hop.host}" if hop.host else f"the {hop.kind} {hop.place}"
-        text = leaf.text if not isinstance(leaf, Deliver) else f"{leaf.to.name}, who was not meant, takes it"
+        where, text = _last(start)
     said = [f"The packet ends at {where}: {text}."]
     for port in ports:
         said += _about(snapshot, fabric, port)
@@ -227,6 +233,16 @@ def _why(snapshot: Snapshot, fabric: Fabric, start: Hop, delivered: bool, ports:
         names = [_network_name(snapshot, port) for port in ports]
         said.append(f"The two are on different networks, {names[0]} and {names[1]}.")
     return " ".join(said)
+
+
+def _last(start: Hop) -> tuple[str, str]:
+    """Gives where the last copy of the packet ends, and why."""
+    ends = list(leaves_of(start))
+    if not ends:
+        return "a port of somebody else", "what they do with it is not shown"
+    hop, leaf = ends[-1]
+    where = f"{hop.place or 'the host itself'} on {hop.host}" if hop.host else f"the {hop.kind} {hop.place}"
+    return where, leaf.text if not isinstance(leaf, Deliver) else f"{leaf.to.name}, who was not meant, takes it"
 
 
 def _network_name(snapshot: Snapshot, port: Port) -> str:

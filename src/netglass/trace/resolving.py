@@ -37,7 +37,7 @@ class NextHop:
         """Gives the steps that say so; the question's own way, where it came to nothing."""
         if self.mac:
             who = self.owner.name if self.owner is not None and self.owner.name else "the switch itself"
-            return [Detail(text=f"Asked who has {self.address}, {who} answers: {self.mac}.")]
+            return [Detail(text=f"Asks who has {self.address}, which {who} answers with {self.mac}.")]
         asking = question(self.sender.mac, self.sender.address, self.address)
         steps: list[Step] = []
         if self.asked is not None:

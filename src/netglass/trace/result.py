@@ -11,7 +11,7 @@ Source: STYLE.md, section E; the kinds of nodes are those of ``ovs-appctl ofprot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -217,3 +217,19 @@ def leaves_of(hop: Hop) -> Iterator[tuple[Hop, Leaf]]:
 def deliveries(hop: Hop) -> Iterator[Deliver]:
     """Gives every delivery."""
     return (leaf for _, leaf in leaves_of(hop) if isinstance(leaf, Deliver))
+
+
+def without(hop: Hop, hidden: Callable[[Output], bool]) -> Hop:
+    """Gives a hop without the copies that are not to be seen, saying that there are some."""
+    shown: list[Step] = []
+    left_out = False
+    for step in hop.steps:
+        if not isinstance(step, Output):
+            shown.append(step)
+        elif hidden(step):
+            left_out = True
+        else:
+            shown.append(msgspec.structs.replace(step, next=without(step.next, hidden)))
+    if left_out:
+        shown.append(Detail(text="Sends copies to ports of others too, which are not shown."))
+    return msgspec.structs.replace(hop, steps=tuple(shown))

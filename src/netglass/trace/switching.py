@@ -20,10 +20,6 @@ from netglass.trace.result import Changed, Drop, Output, Rewrite, Step, Table, W
 MOST_RESUBMITS = 64  # Open vSwitch's own limit of depth
 
 _SORTS = {"br-int": "integration", "br-tun": "tunnel"}
-_REASONS = {
-    declared.DEAD: ("dead-vlan", "it is on the dead VLAN: its port is not wired, or must not be"),
-    declared.UNKNOWN: ("unknown-network", "it is of no network that is on this host"),
-}
 
 
 class Switching(Place):
@@ -107,8 +103,18 @@ class _Pipeline:
         elif action.verb == "normal":
             self._normal()
         else:
-            code, text = _REASONS.get(flow.priority, ("flow-drops", f"the flow of priority {flow.priority} drops it"))
+            code, text = self._reason(flow)
             self._steps.append(Drop(code=code, text=text, **named))
+
+    def _reason(self, flow: Flow | Learnt) -> tuple[str, str]:
+        owner = flow.owner if isinstance(flow, Flow) else ""
+        if flow.priority == declared.DEAD and "dl_vlan" in flow.match:
+            return "dead-vlan", "it is on the dead VLAN, whose ports must not pass frames"
+        if flow.priority == declared.UNKNOWN and owner == "switching":
+            return "unknown-network", "it is of no network that is on this host"
+        if flow.priority == declared.NOT_WIRED and owner != "tunnels" and "in_port" in flow.match:
+            return "not-wired", f"{self._in_port} must not pass frames"
+        return "flow-drops", f"that is what the flow of priority {flow.priority} does"
 
     def _learn(self, text: str) -> None:
         try:

@@ -140,7 +140,7 @@ def _part(hop: Hop, step: Step) -> str:
             kind = _TYPES.get(step.type, step.type)
             return f"puts it into {kind}, key {_key(step.key)}, from {step.local} to {step.remote}"
         case Deliver():
-            return "takes it" if step.to.host else f"{step.to.name or step.to.address} takes it"
+            return "accepts it" if step.to.host else f"{step.to.name or step.to.address} accepts it"
         case Drop():
             return f"drops it: {step.text}"
         case Detail() | Warn():
@@ -156,7 +156,7 @@ def _entered(hop: Hop, step: Enter) -> str:
         return "is where it comes to"
     carried = f" with {_tag(step.packet)}" if step.packet.vlan is not None and hop.kind == "switch" else ""
     keyed = f" with key {_key(step.packet.tun_id)}" if step.packet.tun_id and hop.kind == "switch" else ""
-    return f"takes it by {step.device}{carried}{keyed}"
+    return f"gets it by {step.device}{carried}{keyed}"
 
 
 def _looked(step: Table) -> str:

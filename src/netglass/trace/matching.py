@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from netglass.trace.packet import ARP, ICMP, ICMP6, IPV4, IPV6, TCP, UDP, Packet
+from netglass.trace.packet import ARP, ICMP, ICMP6, IPV4, IPV6, TCP, UDP, Packet, bits_of
 
 _NO_TAG = 0xFFFF  # dl_vlan's word for frames without a tag
 
@@ -77,9 +77,9 @@ def _vlan_tci(value: str) -> Test:
 def _mac(field: str) -> Callable[[str], Test]:
     def test(value: str) -> Test:
         address, _, mask = value.partition("/")
-        bits = _bits(mask) if mask else (1 << 48) - 1
-        wanted = _bits(address) & bits
-        return lambda p, _: _bits(getattr(p, field)) & bits == wanted
+        bits = bits_of(mask) if mask else (1 << 48) - 1
+        wanted = bits_of(address) & bits
+        return lambda p, _: bits_of(getattr(p, field)) & bits == wanted
 
     return test
 
@@ -134,7 +134,3 @@ _FIELDS: dict[str, Callable[[str], Test]] = {
 def unquoted(name: str) -> str:
     """Gives a port's name out of the canonical text of a flow."""
     return name.strip('"')
-
-
-def _bits(mac: str) -> int:
-    return int(mac.replace(":", ""), 16) if mac else 0

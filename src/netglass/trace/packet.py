@@ -6,6 +6,7 @@ target's IPv4 addresses in `ip_src` and `ip_dst`, as Open vSwitch's own matches 
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Address, ip_address
 
 import msgspec
@@ -21,6 +22,7 @@ PROTOCOLS = {"icmp": ICMP, "tcp": TCP, "udp": UDP}
 
 _ECHO = {ICMP: 8, ICMP6: 128}
 _CLIENT_PORT = 49152  # first of the ephemeral ports, RFC 6335
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _NAMES = {ICMP: "ICMP", TCP: "TCP", UDP: "UDP", ICMP6: "ICMPv6"}
 
 
@@ -68,7 +70,12 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def is_flooded(mac: str) -> bool:
     """Says whether frames for a MAC are for more than one receiver (multicast and broadcast)."""
-    return int(mac[:2], 16) & 1 == 1
+    return bits_of(mac) >> 40 & 1 == 1
+
+
+def bits_of(mac: str) -> int:
+    """Gives a MAC as a number; 0 for text that is none, which intent may hold and no frame can bear."""
+    return int(mac.replace(":", ""), 16) if _MAC.fullmatch(mac) else 0
 
 
 def eth_type_of(address: str) -> int:

@@ -6,6 +6,7 @@ Called by trace.model only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address, ip_network
 
 from netglass.base.ids import qvo_name, tap_name
 from netglass.compile.compiler import compile_host
@@ -120,12 +121,17 @@ def _station(snapshot: Snapshot, port: Port, host: str, device: str) -> Station:
 
 
 def _guest_routes(subnet: Subnet) -> Iterator[GuestRoute]:
-    intent = (ref(subnet),)
-    yield GuestRoute(subnet.cidr, "", intent)
-    for route in subnet.host_routes:
-        yield GuestRoute(route.destination, route.nexthop, intent)
+    """Gives what DHCP tells a guest on a subnet; what cannot be read, no guest is told."""
+    wanted = [(subnet.cidr, ""), *((route.destination, route.nexthop) for route in subnet.host_routes)]
     if subnet.gateway_ip:
-        yield GuestRoute("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", subnet.gateway_ip, intent)
+        wanted.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", subnet.gateway_ip))
+    for destination, via in wanted:
+        try:
+            networks = {ip_network(destination).version, *([ip_address(via).version] if via else [])}
+        except ValueError:
+            continue
+        if len(networks) == 1:
+            yield GuestRoute(destination, via, (ref(subnet),))
 
 
 def _wires(hosts: Iterable[Host]) -> list[Wire]:

@@ -87,6 +87,29 @@ class TraceCloud:
         )
         return port_id
 
+    def server_of(self, name: str) -> str:
+        return next(row.id for row in self.rows.values() if isinstance(row, Server) and row.name == name)
+
+    def port_of(self, name: str) -> str:
+        server_id = self.server_of(name)
+        return next(row.id for row in self.rows.values() if isinstance(row, Port) and row.device_id == server_id)
+
+    def network_of(self, name: str) -> str:
+        port = self.rows[self.port_of(name)]
+        assert isinstance(port, Port)
+        return port.network_id
+
+    def name_of(self, ref: str) -> str:
+        """Gives a short name for a reference."""
+        kind, _, row_id = ref.partition(":")
+        row = self.rows.get(row_id)
+        if isinstance(row, LocalVlan):
+            network = self.rows[row.network_id]
+            return f"tag of {getattr(network, 'name', '')} on {row.host}"
+        if isinstance(row, Port) and row.fixed_ips:
+            return f"port {row.fixed_ips[0].ip_address}"
+        return f"{kind} {getattr(row, 'name', '') or row_id}"
+
     @property
     def snapshot(self) -> Snapshot:
         return Snapshot.of(self.rows.values(), revision=7)

@@ -153,9 +153,7 @@ def _start(fabric: Fabric, sender: End, packet: Packet) -> Hop:
     """Gives the hop that the sender is, with all that follows."""
     kind = "guest" if sender.guest else "namespace"
     if not sender.host:
-        drop = Drop(
-            code="no-sender", text=f"{sender.name} is nowhere: no host has a device for it", intent=(sender.ref,)
-        )
+        drop = Drop(code="no-sender", text="no host has a device for it", intent=(sender.ref,))
         return Hop(host="", place=sender.name, kind=kind, steps=(drop,))
     machine, memory = fabric.machines[sender.host], Memory()
     if not sender.guest:

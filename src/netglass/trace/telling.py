@@ -42,6 +42,7 @@ _FIELDS = {
     "arp_sha": "ARP sender's MAC",
     "arp_tha": "ARP target's MAC",
 }
+_GIVES_UP = dict.fromkeys(("no-answer", "answer-lost", "no-sender", "no-route"), "gives up")
 _HOW = {"known": ", behind which the receiver was heard", "flood": "", "told": ""}
 
 Names = Callable[[str], str]
@@ -142,7 +143,7 @@ def _part(hop: Hop, step: Step) -> str:
         case Deliver():
             return "accepts it" if step.to.host else f"{step.to.name or step.to.address} accepts it"
         case Drop():
-            return f"drops it: {step.text}"
+            return f"{_GIVES_UP.get(step.code, 'drops it')}: {step.text}"
         case Detail() | Warn():
             return step.text[0].lower() + step.text[1:].rstrip(".")
         case Output():
@@ -219,7 +220,8 @@ def _reasons(hop: Hop, name_of: Names) -> Iterator[str]:
     for step in hop.steps:
         if not step.intent or isinstance(step, Detail):
             continue
-        told = f"{step.matched}  # {step.owner} {' '.join(map(name_of, step.intent))}".strip()
+        who = " ".join(filter(None, [step.owner, *map(name_of, step.intent)]))
+        told = f"{step.matched}  # {who}" if step.matched else f"# {who}"
         if told not in seen:
             seen.add(told)
             yield told

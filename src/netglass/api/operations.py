@@ -5,16 +5,23 @@
     GET /netglass/v1/hosts/{host}/diff              what differs from it on the host, which is asked
     GET /netglass/v1/revision                       the newest revision
     GET /netglass/v1/wait?revision=N&host=H         waits until hosts have realised a revision
+    GET /netglass/v1/trace?source=S&destination=D   where a packet goes, and why
 
 `wait`: ``revision`` is a number or ``latest`` (the default); ``host`` may be repeated, and without it all hosts that
-are alive are meant; ``timeout`` in seconds, at most 300, 30 by default.  All are for administrators, by X-Auth-Token.
+are alive are meant; ``timeout`` in seconds, at most 300, 30 by default.
+
+`trace`: source and destination as in ``trace.names``; ``protocol`` is icmp (the default), tcp or udp, these two with
+``port``; ``evidence`` is model.  Projects may trace between their own ports.
+
+All the rest is for administrators; everybody shows who they are by X-Auth-Token.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,7 +32,13 @@ from netglass.api.feed import Feed
 from netglass.api.hosts import fault_shape
 from netglass.api.services import Services
 from netglass.base.errors import Forbidden, Invalid, NotFound, Unavailable
-from netglass.model.resources import Host
+from netglass.control.visibility import owns, visible
+from netglass.model.caller import Caller
+from netglass.model.resources import Host, Network, Row
+from netglass.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from netglass.trace.model import Wish
 
 WAIT_DEFAULT_S = 30.0
 WAIT_MOST_S = 300.0
@@ -41,6 +54,7 @@ def routes(services: Services, feed: Feed) -> list[Route]:
         Route("/netglass/v1/hosts/{host}/diff", wrap(calls.diff)),
         Route("/netglass/v1/revision", wrap(calls.revision)),
         Route("/netglass/v1/wait", wrap(calls.wait)),
+        Route("/netglass/v1/trace", wrap(calls.trace)),
     ]
 
 
@@ -91,6 +105,17 @@ class _Operations:
             message = f"Revision {revision} is not realised after {timeout_s:g} seconds by: {told}."
             raise Unavailable(message, fault="NotRealised") from None
         return reply({"revision": revision, "hosts": named or self._alive()})
+
+    async def trace(self, request: Request) -> Response:
+        from netglass.trace.model import trace_model  # late, as above
+
+        caller, query = self._services.caller(request), request.query_params
+        snapshot = self._services.store.snapshot
+        if query.get("evidence", "model") != "model":
+            raise Invalid(f"'evidence' is {query['evidence']!r}; model is known.")
+        wish = _wish(query)
+        found = await asyncio.to_thread(trace_model, snapshot, wish, lambda row: _may_trace(caller, row, snapshot))
+        return reply({"trace": found})
 
     def _behind(self, hosts: list[str], revision: int) -> list[str]:
         if self._feed.snapshot.revision < revision:
@@ -154,6 +179,30 @@ def _revision(text: str, newest: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise Invalid(f"'revision' is {text!r}; a number or 'latest' is wanted.")
     return int(text)
+
+
+def _wish(query: Mapping[str, str]) -> Wish:
+    from netglass.trace.model import Wish
+
+    lacking = [name for name in ("source", "destination") if not query.get(name)]
+    if lacking:
+        raise Invalid(f"{' and '.join(repr(name) for name in lacking)} must be given.")
+    port = query.get("port")
+    if port is not None and not (port.isascii() and port.isdigit()):
+        raise Invalid(f"'port' is {port!r}; a number is wanted.")
+    return Wish(
+        source=query["source"],
+        destination=query["destination"],
+        protocol=query.get("protocol", "icmp"),
+        port=int(port) if port is not None else None,
+    )
+
+
+def _may_trace(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
+    """Says whether somebody may trace from or to a row: a network that they see, else what is their project's own."""
+    if caller.is_admin or isinstance(row, Network):
+        return visible(caller, row, snapshot)
+    return owns(caller, row)
 
 
 def _timeout(text: str | None) -> float:

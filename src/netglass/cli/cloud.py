@@ -142,7 +142,7 @@ def _sent(client: httpx.Client, method: str, url: str, json: Any = None) -> http
         raise CloudError(f"the credentials are not accepted: {said}", usage=True)
     if answer.status_code == 403:
         raise CloudError(f"{said} Use an administrator's credentials.", usage=True)
-    raise CloudError(said, usage=answer.status_code == 404)
+    raise CloudError(said, usage=answer.status_code in (400, 404))
 
 
 def _fault(answer: httpx.Response) -> str:

@@ -14,7 +14,7 @@ from netglass import __version__
 
 # verb -> (module that defines `app` or a function of the verb's name, one line for --help)
 _GROUPS = ("lab",)
-_VERBS = ("server", "agent", "plan", "diff", "demo")
+_VERBS = ("server", "agent", "plan", "diff", "trace", "demo")
 
 app = typer.Typer(
     name="netglass",

@@ -1,0 +1,1 @@
+"""Where a packet goes and why: desired states of hosts, interpreted; pure."""

@@ -1,0 +1,41 @@
+"""What switches have learnt from the frames that passed: where senders are, and the flows that they made themselves.
+
+The tracer lets the question for an address and its answer pass before the packet, as they do on real hosts, so that
+every switch on the way has heard both ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from netglass.trace.acting import Learnt
+from netglass.trace.packet import is_flooded
+
+Switch = tuple[str, str]
+"""A host (empty: none) and the name of what switches there."""
+
+
+@dataclass
+class Memory:
+    """Grows while frames pass; everything in it is younger than any timeout."""
+
+    places: dict[tuple[Switch, int, str], str] = field(default_factory=dict)
+    flows: dict[tuple[Switch, int], list[Learnt]] = field(default_factory=dict)
+
+    def saw(self, switch: Switch, vlan: int, mac: str, port: str) -> None:
+        """Notes that a sender is behind a port; 0 is the VLAN of frames without a tag."""
+        if mac and not is_flooded(mac):
+            self.places[switch, vlan, mac] = port
+
+    def port_of(self, switch: Switch, vlan: int, mac: str) -> str | None:
+        """Gives the port that a receiver is behind; None when it was not heard, or is many."""
+        return self.places.get((switch, vlan, mac))
+
+    def note(self, switch: Switch, flow: Learnt) -> None:
+        """Notes a flow, in the place of the one of equal table, priority and match."""
+        known = self.flows.setdefault((switch, flow.table), [])
+        known[:] = [other for other in known if other[:3] != flow[:3]] + [flow]
+
+    def learnt(self, switch: Switch, table: int) -> list[Learnt]:
+        """Gives the flows that a switch made itself in a table."""
+        return self.flows.get((switch, table), [])

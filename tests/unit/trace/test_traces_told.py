@@ -1,0 +1,142 @@
+"""Whole traces as people read them; ``pytest tests/golden tests/unit/trace --update-golden`` writes them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from netglass.trace.model import Wish, trace_model
+from netglass.trace.result import Trace
+from netglass.trace.telling import heading, sentences, verdict
+from unit.trace.trace_cloud import SETTINGS, TraceCloud
+
+TOLD = Path(__file__).parent / "told"
+
+
+def two_networks(cloud: TraceCloud) -> None:
+    """Makes two networks with equal addresses, each with guests on both hypervisors."""
+    for network, names in (("net1", ("vm1", "vm2", "vm3")), ("net2", ("uno", "due", "tre"))):
+        made = cloud.network(network, dhcp_on="control" if network == "net1" else "")
+        for number, (name, host) in enumerate(zip(names, ("compute1", "compute2", "compute1"), strict=True)):
+            cloud.guest(name, made, host, f"10.0.0.{11 + number}")
+
+
+def same_host() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("vm1", "vm3")
+
+
+def two_hosts_vlan() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("vm1", "vm2", "tcp", 80)
+
+
+def dhcp_server() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("dhcp", "vm2")
+
+
+def flat() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud(
+        msgspec.structs.replace(SETTINGS, provider_link="patch", firewall_driver="openvswitch"),
+    )
+    made = cloud.network("flat", "fd00::/64", network_type="flat", segmentation_id=None)
+    cloud.guest("vm1", made, "compute1", "fd00::11")
+    cloud.guest("vm2", made, "compute2", "fd00::12")
+    return cloud, Wish("vm1", "vm2")
+
+
+def isolation() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("vm1", "due")
+
+
+def port_down() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    cloud.change(cloud.port_of("vm2"), admin_state_up=False)
+    return cloud, Wish("vm1", "vm2")
+
+
+def sender_down() -> tuple[TraceCloud, Wish]:
+    cloud, _ = port_down()
+    return cloud, Wish("vm2", "vm1")
+
+
+def unbound() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    cloud.port("lonely", cloud.network_of("vm1"), "", "10.0.0.99")
+    return cloud, Wish("lonely", "vm1")
+
+
+def stopped() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    cloud.change(cloud.server_of("vm3"), power="stopped", vm_state="stopped")
+    return cloud, Wish("vm1", "vm3")
+
+
+def no_route() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("vm1", "203.0.113.7", "udp", 53)
+
+
+STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
+    (same_host, True),
+    (two_hosts_vlan, True),
+    (dhcp_server, True),
+    (flat, True),
+    (isolation, False),
+    (port_down, False),
+    (sender_down, False),
+    (unbound, False),
+    (stopped, False),
+    (no_route, False),
+)
+
+
+@pytest.mark.parametrize(("story", "delivered"), STORIES, ids=[story.__name__ for story, _ in STORIES])
+def test_a_trace_tells_what_is_written_down(
+    story: Callable[[], tuple[TraceCloud, Wish]], delivered: bool, request: pytest.FixtureRequest
+) -> None:
+    cloud, wish = story()
+    trace = trace_model(cloud.snapshot, wish)
+    text = told(trace, cloud)
+    path = TOLD / f"{story.__name__}.txt"
+    if request.config.getoption("--update-golden", default=False):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert trace.delivered is delivered
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("story", [story for story, _ in STORIES], ids=[story.__name__ for story, _ in STORIES])
+def test_a_trace_comes_whole_through_json(story: Callable[[], tuple[TraceCloud, Wish]]) -> None:
+    cloud, wish = story()
+    trace = trace_model(cloud.snapshot, wish)
+    assert msgspec.json.decode(msgspec.json.encode(trace), type=Trace) == trace
+
+
+def test_no_written_trace_is_left_over() -> None:
+    assert {path.stem for path in TOLD.glob("*")} == {story.__name__ for story, _ in STORIES}
+
+
+def told(trace: Trace, cloud: TraceCloud) -> str:
+    lines = [heading(trace)]
+    for line in sentences(trace, cloud.name_of):
+        indent = "  " * line.depth
+        lines.append(f"{indent}{line.number:3}. {line.text}{f'  [{line.ends}]' if line.ends else ''}")
+        lines += [f"{indent}       {reason}" for reason in line.why]
+    lines.append(verdict(trace))
+    lines += [f"assumed: {text}" for text in trace.assumptions]
+    lines += [f"caveat: {text}" for text in trace.caveats]
+    return "".join(f"{line}\n" for line in lines)

@@ -36,7 +36,7 @@ _log = logging.getLogger("netglass.server")
 def server(
     config: Path = typer.Option(..., "--config", exists=False, help="TOML file; its settings: netglass.api.config."),
 ) -> None:
-    """Serve Networking, Identity, Compute, Image and the feed to agents."""
+    """Serve Networking, Identity, Compute, Image, instances' metadata and the feed to agents."""
     from netglass.api.config import read_config
 
     try:
@@ -114,6 +114,7 @@ def open_services(config: ServerConfig) -> Services:
         settings=config.cloud,
         public_url=config.base_url,
         agent_secret=secrets.agent_secret,
+        metadata_secret=secrets.metadata_secret,
     )
 
 

@@ -3,7 +3,7 @@
     place     the host's part of intent, looked up and checked
     switching bridges, the links between them, flows
     plugging  guests' ports
-    dhcp      DHCP servers
+    dhcp      DHCP servers, and the metadata proxies beside them
     guests    light guests
 
 Called by the agent, by ``netglass plan``, and by whatever wants to know why a host is as it is.

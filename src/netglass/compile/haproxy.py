@@ -5,8 +5,8 @@ haproxy separates words by spaces, reads ``#`` as a comment, ``\\`` and quotes a
 is refused, not escaped.
 
 What a guest sends is trusted with nothing: every header by which the next in the chain tells guests apart is dropped,
-however often it came and however it was spelled (haproxy compares names without regard to case, and refuses folded
-lines itself), and then set.  (LP#1865036: a guest that sent its own was believed.)
+however often it came and however it was spelled (haproxy compares names without regard to case, and joins folded lines
+before it looks), and then set.  (LP#1865036: a guest that sent its own was believed.)
 
 Called by compile.metadata only.
 """

@@ -82,7 +82,8 @@ def _socket(path: str) -> str:
 
 
 # A body is waited for here and not by the agent, which many networks share; `maxconn` of the server leaves the agent
-# free for the others.  Five tries of half a second are longer than the agent takes to come back after its death.
+# free for the others.  While there is no agent, guests get 503 at once: haproxy does not try a UNIX socket again (seen
+on 2.6), and guests do.
 _TEXT = """\
 # Written by netglass; changes are undone.
 global
@@ -97,7 +98,6 @@ defaults
     option http-buffer-request
     option http-server-close
     http-reuse never
-    retries 4
     timeout connect 500ms
     timeout queue 10s
     timeout server 15s

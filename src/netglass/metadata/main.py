@@ -1,7 +1,7 @@
 """Starts the metadata agent: ``python -m netglass.metadata.main --config FILE``.
 
-It keeps nothing: killing it, however hard, loses the answers under way, which the proxies ask for again.  It ends by
-itself, to be started anew, when its socket is taken away.
+It keeps nothing: killing it, however hard, loses no more than the answers under way.  It ends by itself, to be started
+anew, when its socket is taken away.
 """
 
 from __future__ import annotations

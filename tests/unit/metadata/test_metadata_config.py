@@ -45,10 +45,10 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:
 def test_a_secret_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, 'server = "http://a"\n')
     (tmp_path / "secret").write_text("\n")
-    with pytest.raises(ConfigError, match="secret_file .* is empty"):
+    with pytest.raises(ConfigError, match=r"secret_file .* is empty"):
         load_config(path)
     (tmp_path / "secret").unlink()
-    with pytest.raises(ConfigError, match="secret_file .* No such file"):
+    with pytest.raises(ConfigError, match=r"secret_file .* No such file"):
         load_config(path)
 
 

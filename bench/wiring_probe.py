@@ -2,9 +2,10 @@
 
     wiring_probe.py plug|unplug|restart|idle JSON      prints JSON
 
-A DHCPDISCOVER is sent on each interface's far end as soon as the interface has its tag, and again every `_AGAIN_S`
-until an offer comes.  Frames are raw, offers are asked for by unicast and filtered in the kernel, so that the measuring
-takes little of the cores that it shares with what is measured: a hundred broadcasts are flooded ten thousand times.
+The database has an interface's tag before the switch follows it, so that the first interface sends a DHCPDISCOVER
+every `_PILOT_S` until it is answered; then all others send theirs, and again after `_AGAIN_S`.  Frames are raw, offers
+are asked for by unicast and filtered in the kernel, so that the measuring takes little of the cores that it shares with
+what is measured: a hundred broadcasts on one network are ten thousand frames.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from netglass.host.ovsdb import Database
 DEAD_VLAN = 4095
 AGENT_LOG = Path("/var/log/netglass/agent.log")
 _MOST_S = 60.0
-_AGAIN_S = 0.5
+_PILOT_S = 0.02
+_AGAIN_S = 1.0
 _ETH_P_IP = 0x0800
 _SO_ATTACH_FILTER = 26
 # ldb [23] (protocol); jeq UDP; ldh [36] (destination port, no IP options); jeq 68; accept; drop.  Source: bpf(4).
@@ -58,9 +60,9 @@ class Far:
         )
         self.socket.bind((self.far, _ETH_P_IP))
 
-    def ask(self, now: float) -> None:
-        """Sends a DISCOVER, when none was sent lately."""
-        if now - self.asked >= _AGAIN_S:
+    def ask(self, now: float, each_s: float) -> None:
+        """Sends a DISCOVER, when none was sent in the last `each_s` seconds."""
+        if now - self.asked >= each_s:
             self.asked = now
             self.socket.send(self.frame)
 
@@ -123,9 +125,11 @@ def watch(fars: list[Far], database: Database, url: str, token: str, started: fl
             told = ", ".join(f"{len(found)} {name}" for name, found in marks.items())
             raise SystemExit(f"after {_MOST_S:.0f} s, of {len(fars)}: {told}")
         look_at_switch(fars, database, marks["tagged"], started)
+        piloting = not marks["answered"]
         waiting = [far for far in fars if far.near in marks["tagged"] and far.near not in marks["answered"]]
+        waiting = waiting[:1] if piloting else waiting
         for far in waiting:
-            far.ask(time.monotonic())
+            far.ask(time.monotonic(), _PILOT_S if piloting else _AGAIN_S)
             if far.answered():
                 marks["answered"][far.near] = _ms(started)
         if len(marks["tagged"]) == len(fars) and len(marks["active"]) < len(fars):

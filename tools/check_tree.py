@@ -2,6 +2,7 @@
 
 - a module is at most 500 lines
 - TODO names its issue
+- a test file has a name of its own: pytest imports test files by their name alone
 - no committed file names a package registry: a machine's own settings say where packages come from
 """
 
@@ -34,6 +35,15 @@ def findings(path: Path, text: str) -> Iterator[str]:
             yield f"{path}:{number}: names a package registry; leave that to the machine's settings"
 
 
+def namesakes(paths: list[Path]) -> Iterator[str]:
+    """Gives one line for each test file that is called as one before it."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        first = seen.setdefault(path.name, path)
+        if first != path:
+            yield f"{path.relative_to(ROOT)}: {first.relative_to(ROOT)} is called so too; name it for what it tests"
+
+
 def _texts() -> Iterator[Path]:
     # Not out of git: a tree may be somebody else's, or unpacked from an archive.
     yield from (path for path in sorted(ROOT.iterdir()) if path.is_file())
@@ -44,6 +54,7 @@ def _texts() -> Iterator[Path]:
 def main() -> int:
     """Prints the findings; status 1 when there are any."""
     found = [line for path in _texts() for line in findings(path.relative_to(ROOT), path.read_text(errors="replace"))]
+    found += namesakes(sorted((ROOT / "tests").rglob("test_*.py")))
     for line in found:
         print(line, file=sys.stderr)
     return 1 if found else 0

@@ -117,7 +117,7 @@ class Cloud:
     @contextmanager
     def pinging(self, guest: Guest, address: str, each_s: float = 0.01, count: int = 0) -> Iterator[Pinging]:
         """Pings for as long as the block lasts (or `count` times, which is waited for)."""
-        words = ("ping", "-n", "-q", "-i", str(each_s), "-W", "1", *(("-c", str(count)) if count else ()), address)
+        words = ("ping", "-n", "-i", str(each_s), "-W", "1", *(("-c", str(count)) if count else ()), address)
         argv = [NETGLASS, "lab", "guest", "--lab", self.lab.name, guest.id, "--", *words]
         running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
         try:
@@ -151,9 +151,12 @@ class Pinging:
         self._said, _ = self._process.communicate(timeout=60)
 
     def pings(self) -> Pings:
-        match = re.search(r"(\d+) packets transmitted, (\d+) received", self._said)
+        """Counts; one that was still on its way when the ping was stopped is neither sent nor lost."""
+        answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", self._said)}
+        match = re.search(r"(\d+) packets transmitted", self._said)
         assert match, self._said
-        return Pings(int(match[1]), int(match[2]))
+        sent = int(match[1]) if "-c" in self._words else max(answered, default=0)
+        return Pings(sent, len(answered))
 
 
 def new_project(admin: Api, url: str, name: str) -> Api:

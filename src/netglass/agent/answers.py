@@ -42,7 +42,7 @@ class Answers:
 
     def _console(self, question: Question, desired: HostState) -> Answer:
         server_id = question.arguments.get("server_id", "")
-        lines = question.arguments.get("lines") or question.arguments.get("length") or ""
+        lines = int(question.arguments.get("length") or -1)  # of the end; negative: all there are
         guest = next((guest for guest in desired.guests if guest.server_id == server_id), None)
         if guest is not None:
             directory = guest.directory
@@ -50,7 +50,7 @@ class Answers:
             directory = f"{self._instances_root}/{server_id}"  # of a guest that is stopped
         else:
             return Answer(ok=False, error=f"there is no guest {server_id!r} on this host")
-        return Answer(ok=True, value=read_console(directory, int(lines) if lines else None))
+        return Answer(ok=True, value=read_console(directory, lines if lines >= 0 else None))
 
     def _plan(self, question: Question, desired: HostState) -> Answer:
         return Answer(ok=True, value=msgspec.to_builtins(desired))

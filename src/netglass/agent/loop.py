@@ -75,7 +75,7 @@ class Loop:
         """Runs until `stop`; what was made stays as it is."""
         while not self._stopping:
             self._hear()
-            self._take(self._uplink.take())
+            told = self._take(self._uplink.take())
             if self._desired is None:
                 continue  # not listed yet: nothing may be torn down, and nothing is known to be wanted
             now = time.monotonic()
@@ -85,6 +85,8 @@ class Loop:
                 self._dirty = set(ALL_KINDS)
             if self._dirty:
                 self._round(self._desired)
+            elif told:
+                self._report()  # another snapshot, under which this host stays as it is
             if swept:
                 took = time.monotonic() - now
                 self._sweep_at = time.monotonic() + max(_SWEEP_S, took / _SWEEP_SHARE)
@@ -111,19 +113,23 @@ class Loop:
         ends = [self._sweep_at, self._beat_at, *([] if due is None else [due])]
         return max(0.0, min(TICK_S, min(ends) - time.monotonic()))
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: News) -> bool:
+        """Takes over what came from the server; gives whether intent is another one now."""
         if news.snapshot is not None:
             before = self._desired
             self._desired = self._compile(news.snapshot, self._host)
             self._dirty |= _changed_kinds(before, self._desired)
             self._reports.intent(news.snapshot, self._desired)
-            for diagnostic in self._desired.diagnostics if before is None else ():
-                log.warning("%s: %s", diagnostic.code, diagnostic.text)
+            known = () if before is None else before.diagnostics
+            for diagnostic in self._desired.diagnostics:
+                if diagnostic not in known:
+                    log.warning("%s: %s", diagnostic.code, diagnostic.text)
         self._reports.revision(news.revision)
         for question in news.questions:
             self._uplink.answer(question.id, self._answers.answer(question, self._desired))
             if question.ask == "diff":
                 self._dirty = set(ALL_KINDS)  # looking took in news that the appliers were watching for
+        return news.snapshot is not None
 
     def _round(self, desired: HostState) -> None:
         started = time.monotonic()

@@ -18,7 +18,7 @@ from netglass.agent.retries import Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.diff import KindPlan, Plan, plan
 from netglass.desired.order import Step, making, removing
-from netglass.desired.state import KINDS, HostState, Thing
+from netglass.desired.state import KINDS, Guest, HostState, Thing
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,8 @@ class Rounds:
                 log.debug("read %s in %.1f ms", " and ".join(applier.kinds), 1000 * (self._clock() - started))
             except (ApplyError, OSError) as error:
                 self._unreadable(applier, error)
+            except Exception as error:
+                self._unreadable(applier, _surprise(applier.kinds[0], "all", error))
         part = {kind: desired.things(kind) for kind in observed}
         # The awaited ports decide which tags are awaited, whatever kinds are looked at.
         return plan(_state(desired.host, part), _state(desired.host, observed)), set(observed)
@@ -108,7 +110,7 @@ class Rounds:
         self.known |= read
         self._settle(read, self._plan)
         outcome = Outcome(Counter(), set())
-        for step in making(_with_taps(self._plan)):
+        for step in making(_with_taps(self._plan, desired)):
             self._apply(step, outcome)
         if outcome.done:
             self._retries.hasten()
@@ -121,7 +123,10 @@ class Rounds:
             doomed = tuple(t for t in things if self._retries.due(kind, t.key, None, self._clock()))
             if not doomed:
                 continue
-            errors = self._by_kind[kind].remove(kind, doomed, hurry)
+            try:
+                errors = self._by_kind[kind].remove(kind, doomed, hurry)
+            except Exception as error:
+                errors = [_surprise(kind, thing.key, error) for thing in doomed]
             self._note_errors(errors, {thing.key: thing for thing in doomed}, removal=True)
             begun = max(self._begun.pop(kind, 0), len(doomed))
             if len(errors) < len(doomed):
@@ -173,7 +178,10 @@ class Rounds:
         work = Work(kind=step.kind, add=add, change=change)
         if not work:
             return
-        errors = self._by_kind[step.kind].apply(work)
+        try:
+            errors = self._by_kind[step.kind].apply(work)
+        except Exception as error:
+            errors = [_surprise(step.kind, thing.key, error) for thing in work.wanted]
         self._note_errors(errors, {thing.key: thing for thing in work.wanted})
         log.debug("applied %d %s in %.1f ms", len(work.wanted), step.kind, 1000 * (self._clock() - now))
         failed = {error.key for error in errors}
@@ -181,7 +189,7 @@ class Rounds:
             if thing.key in failed:
                 continue
             if self._retries.applied(step.kind, thing.key, thing, thing.intent, now):
-                self.missing[step.kind].pop(thing.key, None)
+                self.missing.get(step.kind, {}).pop(thing.key, None)
             else:
                 failed.add(thing.key)
         outcome.done["added", step.kind] += sum(thing.key not in failed for thing in add)
@@ -200,15 +208,31 @@ class Rounds:
                 log.warning("cannot %s %s", "remove" if removal else "apply", error)
 
 
-def _with_taps(difference: Plan) -> Plan:
-    """Lets devices that guests bring be set in the same round in which their guests are made."""
-    links = difference.of("links")
+def _surprise(kind: str, key: str, error: Exception) -> ApplyError:
+    """Turns what no applier may raise into a failure of its objects: a fault in one kind must not stop the others."""
+    log.error("a fault of this program, on %s %s", kind, key, exc_info=error)
+    return ApplyError(kind, key, f"a fault of this program: {type(error).__name__}: {error}")
+
+
+def _with_taps(difference: Plan, desired: HostState) -> Plan:
+    """Adds what sits on the taps of guests that are made in this round: there is none of it on a tap made anew.
+
+    Without it a guest would boot before its tap is wired, since its old tap was wired when the machine was read.
+    """
     guests = difference.of("guests")
-    if not links.awaiting or not (guests.add or guests.change):
+    made = (*guests.add, *(new for _, new in guests.change))
+    taps = {nic.tap for guest in made if isinstance(guest, Guest) for nic in guest.nics}
+    if not taps:
         return difference
-    hoped = msgspec.structs.replace(links, add=links.add + links.awaiting, awaiting=())
-    others = tuple(part for part in difference.kinds if part.kind != "links")
-    return Plan(host=difference.host, kinds=(*others, hoped))
+    links = [link for link in desired.links if link.name in taps and not link.netns]
+    sysctls = [sysctl for sysctl in desired.sysctls if not taps.isdisjoint(sysctl.name.split("/"))]
+    parts = {part.kind: part for part in difference.kinds}
+    for kind, things in (("links", links), ("sysctls", sysctls)):
+        part = difference.of(kind)
+        there = {thing.key for thing in (*part.add, *(new for _, new in part.change))}
+        added = part.add + tuple(thing for thing in things if thing.key not in there)
+        parts[kind] = msgspec.structs.replace(part, add=added, awaiting=())
+    return Plan(host=difference.host, kinds=tuple(parts.values()))
 
 
 def _state(host: str, kinds: Mapping[str, tuple[Thing, ...]]) -> HostState:

@@ -7,6 +7,7 @@ again for ever, more slowly each time up to `_SLOWEST_S`, and take the next serv
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from netglass.model.snapshot import Snapshot
 log = logging.getLogger(__name__)
 
 _FASTEST_S = 0.1
+_EAGER, _EAGER_S = 12, 0.4
 _SLOWEST_S = 5.0
 
 
@@ -56,11 +58,19 @@ class Uplink:
         self._report: Report | None = None
         self._answers: deque[tuple[str, Answer]] = deque()
         self._registered = threading.Event()
+        self._closed = threading.Event()
 
     def start(self) -> None:
         """Starts both threads; they end with the process."""
         threading.Thread(target=self._follow, name="feed", daemon=True).start()
         threading.Thread(target=self._send, name="reports", daemon=True).start()
+
+    def close(self) -> None:
+        """Lets both threads end as soon as they are not waiting for a server."""
+        self._closed.set()
+        self._registered.set()
+        with self._to_send:
+            self._to_send.notify()
 
     @property
     def waiting(self) -> bool:
@@ -92,7 +102,7 @@ class Uplink:
 
     def _follow(self) -> None:
         attempt = 0
-        while True:
+        while not self._closed.is_set():
             server = self._server(attempt)
             before = self._revision
             try:
@@ -102,15 +112,17 @@ class Uplink:
                 self._watch(server)
             except ServerError as error:
                 attempt = 0 if self._revision > before else attempt + 1
-                log.warning("%s; trying again in %.1f s", error, _pause(attempt))
+                log.log(logging.WARNING if attempt <= 1 else logging.DEBUG, "%s; trying again", error)
             finally:
                 server.close()
-            _sleep(_pause(attempt))
+            self._closed.wait(_pause(attempt))
 
     def _watch(self, server: Server) -> None:
         self._replica.reconnected()
         since = None if self._replica.snapshot is None else self._replica.revision
         for lines in server.feed(since):
+            if self._closed.is_set():
+                return
             changed = False
             questions: list[Question] = []
             for line in lines:
@@ -135,7 +147,7 @@ class Uplink:
     def _send(self) -> None:
         attempt = 0
         server = self._server(attempt)
-        while True:
+        while not self._closed.is_set():
             report, answers = self._next()
             try:
                 for question_id, answer in answers:
@@ -144,13 +156,13 @@ class Uplink:
                     server.report(report)
                 attempt = 0
             except ServerError as error:
-                log.warning("%s; trying again in %.1f s", error, _pause(attempt + 1))
                 attempt += 1
+                log.log(logging.WARNING if attempt <= 1 else logging.DEBUG, "%s; trying again", error)
                 server.close()
                 server = self._server(attempt)
                 with self._to_send:
                     self._report = self._report or report
-                _sleep(_pause(attempt))
+                self._closed.wait(_pause(attempt))
 
     def _send_answer(self, server: Server, question_id: str, answer: Answer) -> None:
         try:
@@ -161,7 +173,7 @@ class Uplink:
     def _next(self) -> tuple[Report | None, list[tuple[str, Answer]]]:
         self._registered.wait()
         with self._to_send:
-            self._to_send.wait_for(lambda: self._report is not None or bool(self._answers))
+            self._to_send.wait_for(lambda: self._report is not None or bool(self._answers) or self._closed.is_set())
             report, answers = self._report, list(self._answers)
             self._report = None
             self._answers.clear()
@@ -169,8 +181,9 @@ class Uplink:
 
 
 def _pause(attempt: int) -> float:
-    return float(min(_FASTEST_S * 2 ** min(attempt, 10), _SLOWEST_S))
-
-
-def _sleep(seconds: float) -> None:
-    threading.Event().wait(seconds)
+    """Gives how long to wait after a number of failures: often in the first seconds, as a server that starts is soon
+    there, then seldom; never two agents in step.
+    """
+    patient = min(max(0, attempt - _EAGER), 20)
+    seconds = min(_FASTEST_S * 2**attempt, _EAGER_S) if not patient else min(_EAGER_S * 1.5**patient, _SLOWEST_S)
+    return seconds * random.uniform(0.8, 1.2)

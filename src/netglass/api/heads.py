@@ -11,7 +11,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_LIMIT = 64 * 1024
-"""Largest request line and headers, in bytes; counted as they arrive, so a little more may be let through."""
+"""Largest request line and headers, in bytes; counted as they arrive, so one receive buffer more may be let through."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -20,13 +20,15 @@ class BoundedHeads(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
+        self._head_ended = False
         self._head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """Takes what came; what is left of it in an unfinished head counts."""
+        """Takes what came; it counts when it was of one unfinished head from beginning to end."""
+        began_in_head, self._head_ended = self._in_head, False
         super().data_received(data)
-        if not self._in_head:
-            return
+        if self._head_ended or not began_in_head:
+            return  # some of it was a body, however much of the next head came behind that
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_LIMIT and not self.transport.is_closing():
             self.send_400_response(f"The request's line and headers are larger than {HEAD_LIMIT} bytes.")
@@ -34,6 +36,7 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Ends a head."""
         self._in_head = False
+        self._head_ended = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 AFTERWARDS = """
 The lab stays up. To look around:
 
+  {activate}
   netglass lab status                      what runs
   netglass lab shell compute1              a host; its own commands need no flags:
       ovs-vsctl show; brctl show; ovs-ofctl dump-flows br-int
@@ -55,7 +57,10 @@ def demo(
         printer.summary([*outcome.claims], [took, *outcome.times], took.seconds + outcome.seconds)
         if not outcome.finished:
             printer.remark("\nThe demo ended early: what comes next stands on a claim that does not hold.")
-        printer.remark(AFTERWARDS)
+        activate = Path(sys.executable).with_name("activate")
+        printer.remark(
+            AFTERWARDS.format(activate=f". {activate}".ljust(40) + " puts netglass and openstack on the PATH")
+        )
     raise typer.Exit(0 if outcome.good else 1)
 
 

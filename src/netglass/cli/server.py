@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -39,6 +40,7 @@ def server(
     """Serve Networking, Identity, Compute, Image, instances' metadata and the feed to agents."""
     from netglass.api.config import read_config
 
+    os.umask(0o077)  # the database holds password hashes, and all that anybody asked for
     try:
         settings = read_config(config)
         _log_to_stderr(settings.log_level)

@@ -15,6 +15,8 @@ from netglass.model.resources import HostRoute, Subnet
 
 CidrNetwork = IPv4Network | IPv6Network
 
+_IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
+
 _SERVICE_PREFIXES = ("network:", "compute:", "neutron:", "baremetal:", "manila:")
 
 
@@ -50,6 +52,11 @@ def refuse_dhcp_on(network: CidrNetwork) -> None:
         raise invalid_input("Multicast IP subnet is not supported if enable_dhcp is True")
     if network.is_loopback:
         raise invalid_input("Loopback IP subnet is not supported if enable_dhcp is True")
+    if network.version == 6 and network.is_link_local:
+        raise invalid_input("Link-local IP subnet is not supported if enable_dhcp is True")
+    if network.version == 6 and network.subnet_of(_IPV4_MAPPED):
+        # No socket can be bound to one (RFC 4291, 2.5.5.2): dnsmasq would end, for the network's other subnets too.
+        raise invalid_input("IPv4-mapped IPv6 subnet is not supported if enable_dhcp is True")
     if network.version == 4 and int(network.network_address) == 0:
         raise invalid_input("First IP '0.0.0.0' of network is not supported if enable_dhcp is True.")
 

@@ -94,6 +94,5 @@ def spell(seconds: float) -> str:
 
 
 def console() -> Console:
-    """Gives standard output, as wide as a page at most."""
-    made = Console(highlight=False, emoji=False, markup=False)
-    return made if made.width <= WIDTH else Console(highlight=False, emoji=False, markup=False, width=WIDTH)
+    """Gives standard output, as wide as a page; a terminal that is narrower folds lines itself."""
+    return Console(highlight=False, emoji=False, markup=False, width=WIDTH)

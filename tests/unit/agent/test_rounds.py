@@ -6,7 +6,7 @@ from shelf import Shelf
 
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
-from netglass.desired.state import HostState, Link, Namespace, PortTag, SwitchPort
+from netglass.desired.state import Guest, GuestBoot, HostState, Link, Namespace, Nic, PortTag, SwitchPort
 
 PORT = SwitchPort(owner="plugging", intent=("port:p",), bridge="br-int", name="tap1")
 AWAITED = SwitchPort(owner="plugging", intent=("port:q",), bridge="br-int", name="tap2", awaited=True)
@@ -164,3 +164,19 @@ def test_failing_to_remove_does_not_hasten_itself() -> None:
     assert machine.look == set()
     machine.round(EMPTY)
     assert len(machine.shelf.steps) == steps
+
+
+def test_a_guest_made_anew_boots_only_after_its_new_tap_is_wired() -> None:
+    machine = Machine()
+    tap = Link(owner="plugging", intent=("port:p",), name="tap1", form="tap", master="qbr1")
+
+    def desired(boot: int) -> HostState:
+        nics = (Nic(tap="tap1", mac="fa:16:3e:00:00:01", mtu=1450),)
+        base = {"owner": "guests", "intent": ("server:s",), "server_id": "s", "boot": boot}
+        guest = Guest(**base, name="s", hostname="s", nics=nics, directory="/s")
+        return HostState(host="h", links=(tap,), guests=(guest,), guest_boots=(GuestBoot(**base),))
+
+    for boot in (1, 2):
+        machine.shelf.steps.clear()
+        machine.round(desired(boot))
+        assert [kind for _, kind, _ in machine.shelf.steps] == ["guests", "links", "guest_boots"]

@@ -176,6 +176,23 @@ def test_head_without_end_is_refused_before_it_fills_the_memory(server: ServerPr
             connection.sendall(b"x" * 64 * 1024 * 1024)
 
 
+@pytest.mark.parametrize(("size", "status"), [(100_000, 201), (1_048_575, 201), (1_048_576, 413), (4_000_000, 413)])
+def test_a_long_body_is_taken_whole_or_refused_whole(server: ServerProcess, size: int, status: int) -> None:
+    body = b'{"network": {"name": "n"}}'
+    headers = {"X-Auth-Token": server.log_in(), "Content-Type": "application/json"}
+    with httpx.Client(base_url=server.url, headers=headers) as client:  # one connection, as clients keep it
+        answers = [client.post("/v2.0/networks", content=body.ljust(size)) for _ in range(3)]
+
+        assert [answer.status_code for answer in answers] == [status] * 3
+        assert len(client.get("/v2.0/networks").json()["networks"]) == (3 if status == 201 else 0)
+
+
+def test_nobody_but_the_servers_user_reads_its_database(server: ServerProcess, tmp_path: Path) -> None:
+    server.post("/v2.0/networks", {"network": {}}, server.log_in())
+
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.glob("netglass.db*")} == {0}
+
+
 def test_passwords_and_keys_are_in_no_argument_log_or_environment(server: ServerProcess) -> None:
     server.log_in()
     assert server.process is not None

@@ -50,6 +50,8 @@ BAD_SUBNETS = [
     ("fd00::/127", {}, "InvalidInput", 400, "incompatible with DHCP service enabled"),
     ("224.0.0.0/24", {}, "InvalidInput", 400, "Multicast IP subnet"),
     ("127.0.0.0/24", {}, "InvalidInput", 400, "Loopback IP subnet"),
+    ("fe80::/64", {}, "InvalidInput", 400, "Link-local IP subnet"),
+    ("::ffff:1.2.3.0/120", {}, "InvalidInput", 400, "IPv4-mapped IPv6 subnet"),
     ("0.0.0.0/24", {}, "InvalidInput", 400, "First IP '0.0.0.0'"),
     ("10.9.0.128/25", {}, "InvalidInput", 400, "overlaps with another subnet"),
     ("10.8.0.0/13", {}, "InvalidInput", 400, "overlaps with another subnet"),

@@ -175,8 +175,9 @@ def test_what_is_no_token_is_refused(served: Any, token: str) -> None:
 def test_a_token_of_another_cloud_is_refused(served: Any, demo: TestClient) -> None:
     token = demo.headers["X-Auth-Token"]
     changed = token[:40] + ("A" if token[40] != "A" else "B") + token[41:]
-    with pytest.raises(Unauthorized):
-        served.tokens.caller(changed, "req")
+    for other in (changed, token + "x", token + "!", " " + token):
+        with pytest.raises(Unauthorized):
+            served.tokens.caller(other, "req")
 
 
 def test_what_is_withdrawn_is_gone_at_once(served: Any, admin: TestClient) -> None:

@@ -1,0 +1,180 @@
+"""The agent's conversation with servers that come, go and stumble."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from typing import Any
+
+import msgspec
+import pytest
+
+from netglass.agent.config import Config
+from netglass.agent.uplink import News, Uplink
+from netglass.model.protocol import Answer, Beat, FeedLine, Listed, Question, Registration, Report, RowLine
+from netglass.model.resources import Network
+
+WAIT_S = 10
+RED = Network(id="red", name="red", segmentation_id=1000)
+
+
+class Scripted:
+    """An HTTP server of the agents' protocol that says what a test puts into its queues.
+
+    streams  what each connection to the feed is sent, and then it breaks
+    heard    every request, as (method, path, body)
+    refuse   how many requests other than the feed are answered with 503
+    """
+
+    def __init__(self) -> None:
+        self.streams: Queue[list[FeedLine]] = Queue()
+        self.heard: Queue[tuple[str, str, Any]] = Queue()
+        self.refuse = 0
+        scripted = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                scripted.heard.put(("GET", self.path, None))
+                lines = scripted.streams.get()
+                self.send_response(200)
+                self.send_header("Connection", "close")
+                self.end_headers()
+                for line in lines:
+                    self.wfile.write(msgspec.json.encode(line) + b"\n")
+
+            def do_PUT(self) -> None:
+                self._take("PUT")
+
+            def do_POST(self) -> None:
+                self._take("POST")
+
+            def _take(self, method: str) -> None:
+                body = msgspec.json.decode(self.rfile.read(int(self.headers["Content-Length"])))
+                scripted.heard.put((method, self.path, body))
+                refused = scripted.refuse > 0
+                scripted.refuse -= refused
+                self.send_response(503 if refused else 204)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def next(self, method: str) -> tuple[str, Any]:
+        """Gives path and body of the next request of a method, passing over others."""
+        while True:
+            heard, path, body = self.heard.get(timeout=WAIT_S)
+            if heard == method:
+                return path, body
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    scripted = Scripted()
+    yield scripted
+    scripted.close()
+
+
+_uplinks: list[Uplink] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while _uplinks:
+        _uplinks.pop().close()
+
+
+class Agent:
+    """An uplink, and the bell that it rings."""
+
+    def __init__(self, *urls: str) -> None:
+        config = Config(host="h1", roles=("hypervisor",), server=urls, credential="secret")
+        self.bell = threading.Semaphore(0)
+        self.uplink = Uplink(config, Registration(roles=("hypervisor",)), self.bell.release)
+        _uplinks.append(self.uplink)
+        self.uplink.start()
+
+    def news(self, wanted: Callable[[News], object]) -> News:
+        """Waits for news of which `wanted` is true."""
+        while True:
+            assert self.bell.acquire(timeout=WAIT_S)
+            news = self.uplink.take()
+            if wanted(news):
+                return news
+
+
+def _row(network: Network) -> RowLine:
+    return RowLine(kind="network", id=network.id, row=msgspec.to_builtins(network))
+
+
+def _report(revision: int) -> Report:
+    return Report(version="1", started_at="", realised_revision=revision)
+
+
+def test_a_host_registers_and_then_follows_and_goes_on_where_it_was(server: Scripted) -> None:
+    server.streams.put([_row(RED), Listed(revision=7), Beat(revision=9)])
+    agent = Agent(server.url)
+    assert server.next("PUT") == ("/netglass/v1/hosts/h1", {"roles": ["hypervisor"]} | _defaults())
+    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed"
+    snapshot = agent.news(lambda news: news.snapshot).snapshot
+    assert snapshot is not None
+    assert snapshot.get(Network, "red") == RED
+    server.streams.put([])
+    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed?since=9"
+
+
+def _defaults() -> dict[str, Any]:
+    whole: dict[str, Any] = msgspec.to_builtins(Registration(roles=("hypervisor",)))
+    return {key: value for key, value in whole.items() if key != "roles"}
+
+
+def test_a_report_is_sent_again_until_it_is_taken(server: Scripted) -> None:
+    server.streams.put([Listed(revision=1)])
+    agent = Agent(server.url)
+    agent.news(lambda news: news.snapshot)
+    server.refuse = 1
+    agent.uplink.report(_report(1))
+    first, second = server.next("POST"), server.next("POST")
+    assert first == second
+    assert first[0] == "/netglass/v1/hosts/h1/report"
+
+
+def test_of_reports_that_wait_only_the_newest_is_sent(server: Scripted) -> None:
+    agent = Agent(server.url)
+    server.streams.put([Listed(revision=1)])
+    server.refuse = 3  # keeps it from registering, and so from reporting
+    for revision in range(5):
+        agent.uplink.report(_report(revision))
+    assert server.next("POST")[1]["realised_revision"] == 4
+
+
+def test_questions_come_through_and_answers_go_back(server: Scripted) -> None:
+    server.streams.put([Listed(revision=1), Question(id="q1", ask="plan")])
+    agent = Agent(server.url)
+    news = agent.news(lambda news: news.questions)
+    assert [question.id for question in news.questions] == ["q1"]
+    agent.uplink.answer("q1", Answer(ok=True, value=5))
+    path, body = server.next("POST")
+    assert (path, body["value"]) == ("/netglass/v1/hosts/h1/answers/q1", 5)
+
+
+def test_when_one_server_is_gone_the_next_is_asked(server: Scripted) -> None:
+    gone = Scripted()
+    gone.close()
+    server.streams.put([Listed(revision=1)])
+    agent = Agent(gone.url, server.url)
+    assert agent.news(lambda news: news.snapshot).revision == 1

@@ -83,7 +83,7 @@ def _socket(path: str) -> str:
 
 # A body is waited for here and not by the agent, which many networks share; `maxconn` of the server leaves the agent
 # free for the others.  While there is no agent, guests get 503 at once: haproxy does not try a UNIX socket again (seen
-on 2.6), and guests do.
+# on 2.6), and guests do.
 _TEXT = """\
 # Written by netglass; changes are undone.
 global

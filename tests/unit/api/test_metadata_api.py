@@ -8,7 +8,6 @@ from dataclasses import replace as but
 from typing import Any
 
 import pytest
-from conftest import Served
 from starlette.testclient import TestClient
 
 from netglass.api.app import create_app
@@ -21,7 +20,7 @@ PORT = "0a1b2c3d-4e5f-4797-b7c0-7d420d84040c"
 
 
 @pytest.fixture
-def guests(served: Served) -> TestClient:
+def guests(served: Any) -> TestClient:
     rows = [
         Network(id="blue", project_id="p1", mtu=1450),
         Subnet(id="s4", network_id="blue", cidr="10.0.0.0/24", gateway_ip="10.0.0.1", dns_nameservers=("9.9.9.9",)),
@@ -102,7 +101,7 @@ def test_headers_that_come_twice_are_refused(guests: TestClient) -> None:
         assert guests.get("/metadata/latest/", headers=twice).status_code == 400
 
 
-def test_without_a_secret_nobody_is_answered(served: Served) -> None:
+def test_without_a_secret_nobody_is_answered(served: Any) -> None:
     answer = served.http.get("/metadata/latest/", headers=signed())
     assert answer.status_code == 403
 

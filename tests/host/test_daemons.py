@@ -183,6 +183,19 @@ def test_another_command_line_starts_it_anew(root: Path) -> None:
     assert Daemons(root).observe(_state(new)) == {"daemons": (new,)}
 
 
+def test_another_file_that_it_reads_only_at_its_start_starts_it_anew(root: Path) -> None:
+    old = _daemon()
+    new = structs.replace(old, read_at_start="another")
+    first = _start(root, old)
+    (seen,) = Daemons(root).observe(_state(new))["daemons"]
+    assert seen == old
+
+    assert Daemons(root).apply(Work(kind="daemons", change=((seen, new),))) == []
+
+    assert _pid(root, new) != first
+    assert Daemons(root).observe(_state(new)) == {"daemons": (new,)}
+
+
 def test_reload_is_owed_until_the_signal_is_sent_even_to_the_agent_that_comes_after(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "host"
     path.write_text("one")

@@ -11,7 +11,7 @@ import yaml
 from cloud import Cloud, until
 from conftest import TestLab, netglass
 from story_fixtures import api_of
-from test_routers import INTERNET, await_floating, from_client
+from test_router_stories import INTERNET, await_floating, from_client
 
 from netglass.lab.topology import BUILTIN
 

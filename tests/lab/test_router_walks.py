@@ -9,7 +9,7 @@ import pytest
 from cloud import Cloud, Pings, until
 from conftest import TestLab, netglass
 from story_fixtures import api_of
-from test_routers import CLIENT, INTERNET, Heard, await_floating, from_client, pings
+from test_router_stories import CLIENT, INTERNET, Heard, await_floating, from_client, pings
 
 pytestmark = pytest.mark.lab
 

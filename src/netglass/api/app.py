@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from netglass.api import compute, hosts, identity, image, networking, operations
+from netglass.api import compute, hosts, identity, image, metadata, networking, operations
 from netglass.api.edge import reply
 from netglass.api.feed import Feed
 from netglass.api.services import Services
@@ -44,6 +44,7 @@ def create_app(services: Services) -> Starlette:
             *identity.routes(services),
             *compute.routes(services),
             *image.routes(services),
+            *metadata.routes(services),
             *operations.routes(services, feed),
         ],
         exception_handlers={404: _no_such_path, 405: _no_such_method},

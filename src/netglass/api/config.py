@@ -18,6 +18,7 @@ chooses its value:
 
     fernet.key       signs tokens
     agent.secret     host credentials are made of it
+    metadata.secret  metadata agents sign with it (model.protocol.instance_signature)
     <user>.password  first password of the users that the first start makes; changing it later changes nothing
 """
 
@@ -109,6 +110,11 @@ class Secrets:
     def agent_secret(self) -> str:
         """Gives what host credentials are made of."""
         return self._value("agent.secret", secrets.token_hex(32))
+
+    @property
+    def metadata_secret(self) -> str:
+        """Gives what metadata agents sign with."""
+        return self._value("metadata.secret", secrets.token_hex(32))
 
     def password(self, user: str) -> str:
         """Gives the first password of a user that the first start makes."""

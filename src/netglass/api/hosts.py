@@ -97,20 +97,24 @@ class _AgentCalls:
         return Decision(draft=draft, caller=_agent(host, request), settings=self._services.settings, fresh=fresh)
 
     def _host(self, request: Request) -> str:
-        """Gives the host that the request may speak for.
+        return calling_host(self._services, request)
 
-        Raises Invalid for what cannot be a host's name, Unauthorized without a credential, Forbidden with another's.
-        """
-        host: str = request.path_params["host"]
-        if not _HOST_NAME.fullmatch(host):
-            raise Invalid(f"{host!r} is no host name: letters, digits, '.', '_' and '-' are allowed, 63 at most.")
-        scheme, _, credential = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not credential:
-            raise Unauthorized("An agent must send its host credential: Authorization: Bearer <credential>.")
-        secret = self._services.agent_secret
-        if not secret or not hmac.compare_digest(host_credential(secret, host).encode(), credential.encode()):
-            raise Forbidden(f"The credential is not that of host {host}.", fault="HostCredentialRefused")
-        return host
+
+def calling_host(services: Services, request: Request) -> str:
+    """Gives the host that the request may speak for.
+
+    Raises Invalid for what cannot be a host's name, Unauthorized without a credential, Forbidden with another's.
+    """
+    host: str = request.path_params["host"]
+    if not _HOST_NAME.fullmatch(host):
+        raise Invalid(f"{host!r} is no host name: letters, digits, '.', '_' and '-' are allowed, 63 at most.")
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential:
+        raise Unauthorized("An agent must send its host credential: Authorization: Bearer <credential>.")
+    secret = services.agent_secret
+    if not secret or not hmac.compare_digest(host_credential(secret, host).encode(), credential.encode()):
+        raise Forbidden(f"The credential is not that of host {host}.", fault="HostCredentialRefused")
+    return host
 
 
 def _agent(host: str, request: Request) -> Caller:

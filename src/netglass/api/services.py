@@ -33,6 +33,7 @@ class Services:
     settings   what the operator set
     public_url base of every URL in catalogues and links, such as http://192.0.2.2:9696; no slash at the end
     agent_secret  what hosts' credentials are made of; empty: no agent is let in
+    metadata_secret  with which metadata agents sign for whom they ask; empty: nobody gets metadata
     """
 
     store: Store
@@ -42,6 +43,7 @@ class Services:
     settings: CloudSettings
     public_url: str
     agent_secret: str = field(default="", repr=False)
+    metadata_secret: str = field(default="", repr=False)
 
     def caller(self, request: Request) -> Caller:
         """Tells who makes the request, out of its ``X-Auth-Token``.

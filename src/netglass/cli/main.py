@@ -14,7 +14,7 @@ from netglass import __version__
 
 # verb -> (module that defines `app` or a function of the verb's name, one line for --help)
 _GROUPS = ("lab",)
-_VERBS = ("server", "agent", "plan", "diff", "trace", "demo")
+_VERBS = ("server", "agent", "metadata-agent", "plan", "diff", "trace", "demo")
 
 app = typer.Typer(
     name="netglass",
@@ -40,7 +40,8 @@ def _global(
 def _load(wanted: list[str]) -> None:
     # Only the wanted verb's module is imported: the agent must not carry the server's SQL, nor the server netlink.
     for verb in (v for v in _VERBS if v in wanted or not _named(wanted)):
-        app.command(verb)(getattr(import_module(f"netglass.cli.{verb}"), verb))
+        name = verb.replace("-", "_")
+        app.command(verb)(getattr(import_module(f"netglass.cli.{name}"), name))
     for group in (g for g in _GROUPS if g in wanted or not _named(wanted)):
         app.add_typer(import_module(f"netglass.cli.{group}").app, name=group)
 

@@ -37,7 +37,7 @@ _log = logging.getLogger("netglass.server")
 def server(
     config: Path = typer.Option(..., "--config", exists=False, help="TOML file; its settings: netglass.api.config."),
 ) -> None:
-    """Serve Networking, Identity, Compute, Image and the feed to agents."""
+    """Serve Networking, Identity, Compute, Image, instances' metadata and the feed to agents."""
     from netglass.api.config import read_config
 
     os.umask(0o077)  # the database holds password hashes, and all that anybody asked for
@@ -116,6 +116,7 @@ def open_services(config: ServerConfig) -> Services:
         settings=config.cloud,
         public_url=config.base_url,
         agent_secret=secrets.agent_secret,
+        metadata_secret=secrets.metadata_secret,
     )
 
 

@@ -4,7 +4,7 @@
     switching bridges, the links between them, flows
     tunnels   br-tun, and what leads to other hosts
     plugging  guests' ports
-    dhcp      DHCP servers
+    dhcp      DHCP servers, and the metadata proxies beside them
     routing   routers
     guests    light guests
 

@@ -1,5 +1,7 @@
 """Lowers a network's DHCP server on this host: a namespace with a port of the network in it, dnsmasq and its files.
 
+The metadata proxy of an isolated network lives in the same namespace; ``compile.metadata`` says how.
+
 A DHCP port (owner ``network:dhcp``) that is bound here says that this host serves the network, for all of its subnets
 with DHCP on which that port has an address.  The files hold a line for each port of the network, so that a port added
 or removed is a changed file and a SIGHUP.
@@ -16,6 +18,7 @@ from netglass.base.ids import tap_name
 from netglass.compile import dnsmasq
 from netglass.compile.dhcp_files import DhcpServer, hosts_of, mac_tags, name_lines, option_lines
 from netglass.compile.dnsmasq import Home
+from netglass.compile.metadata import network_proxy
 from netglass.compile.place import DHCP_OWNER, INTEGRATION, Carried, Place
 from netglass.compile.plugging import switch_ids, tagged
 from netglass.desired.state import (
@@ -67,6 +70,8 @@ def _serve(place: Place, carried: Carried, port: Port) -> Iterator[Thing | Diagn
     yield from _wire(server)
     yield from _reach(server)
     yield from _process(server)
+    if server.isolated:
+        yield from network_proxy(place, port.network_id, server.netns, home.device)
     yield from server.diagnostics
 
 

@@ -14,10 +14,12 @@ from typing import NamedTuple, TypeVar
 from netglass.base.ids import qdhcp_name
 from netglass.compile import dnsmasq
 from netglass.compile.dnsmasq import Home, RefusedText
+from netglass.compile.metadata import ADDRESS, isolated_subnets
 from netglass.compile.place import DHCP_OWNER, Carried, Place
 from netglass.desired.state import Diagnostic, Lease
 from netglass.model.resources import DhcpOption, Port, Subnet, ref
 
+_METADATA = f"{ADDRESS}/32"
 _CLIENT_ID = "client-id"  # no option to send, but one to be known by
 
 T = TypeVar("T")
@@ -52,6 +54,11 @@ class DhcpServer:
         """Gives all ports of the network, ascending by id."""
         found: list[Port] = self.place.snapshot.rows("ports_by_network", self.carried.network.id)
         return found
+
+    @cached_property
+    def isolated(self) -> frozenset[str]:
+        """Gives the ids of the subnets whose guests get their metadata from here."""
+        return frozenset(s.id for s in isolated_subnets(self.place, self.subnets, self.ports))
 
     def attempt(self, row: str, render: Callable[..., T], *arguments: object) -> T | None:
         """Gives what `render` gives; None, and a Diagnostic about the row, when dnsmasq could misread it."""
@@ -144,13 +151,16 @@ def option_lines(server: DhcpServer) -> list[str]:
 
 
 def _routes(server: DhcpServer, subnet: Subnet) -> list[tuple[str, str]]:
-    """Gives the routes of a subnet's guests: its own, and the network's other subnets, which are on the wire."""
+    """Gives the routes of a subnet's guests: its own, its metadata, and the network's other subnets, on the wire."""
     found: list[tuple[str, str]] = []
     for route in subnet.host_routes:
         destination = server.attempt(ref(subnet), dnsmasq.cidr_text, route.destination)
         hop = server.attempt(ref(subnet), dnsmasq.address_text, route.nexthop)
         if destination is not None and hop is not None:
             found.append((destination, hop))
+    if subnet.id in server.isolated and all(destination != _METADATA for destination, _ in found):
+        own = (fixed.ip_address for fixed in server.port.fixed_ips if fixed.subnet_id == subnet.id)
+        found += [(_METADATA, hop) for hop in server.checked(ref(server.port), dnsmasq.address_text, own)]
     siblings = server.place.subnets(server.carried.network.id)
     others = [s.cidr for s in siblings if s.ip_version == 4 and s.cidr != subnet.cidr]
     return found + [(cidr, "0.0.0.0") for cidr in server.checked(ref(subnet), dnsmasq.cidr_text, others)]

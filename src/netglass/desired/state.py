@@ -35,7 +35,7 @@ from typing import ClassVar
 
 import msgspec
 
-OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing")
+OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing", "metadata")
 """Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
 
 DEAD_VLAN = 4095
@@ -322,6 +322,8 @@ class Daemon(Thing, frozen=True, kw_only=True):
     reload_files  paths of File objects; when one of them changes, the process gets SIGHUP (after the file)
     leases        what it may hold in memory; one that is no longer here must be taken back before the SIGHUP
                   (DHCPRELEASE, RFC 2131, section 4.4.6), else dnsmasq keeps the address from its next owner
+    read_at_start digest of what it reads from files when it starts and never again; with another one it is another
+                  process
     """
 
     kind: ClassVar[str] = "daemons"
@@ -331,6 +333,7 @@ class Daemon(Thing, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     reload_files: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = ()  # ascending by address's text
+    read_at_start: str = ""  # empty: nothing
 
     @property
     def key(self) -> str:

@@ -73,6 +73,7 @@ _DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "u
 _READ_ONLY_IN_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 # Named where the machine lacks the program of that name; busybox brings them all.
 _BUSYBOX = ("nc", "wget", "telnet", "traceroute", "arping", "httpd", "udhcpc", "vi")
+_SCRIPTS = ("init", "say", "dhcp", "metadata")
 _HIDDEN_IN_PROC = ("kcore", "keys", "kmsg", "timer_list", "sched_debug")
 
 
@@ -172,9 +173,11 @@ def _mount_kernel(root: Path) -> None:
     syscalls.mount("proc", str(proc), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for place in [proc / name for name in _READ_ONLY_IN_PROC if (proc / name).exists()]:
         syscalls.bind(str(place), str(place), read_only=True)
-    # The settings of its own network namespace are the guest's.
-    syscalls.bind(f"{proc}/sys/net", f"{proc}/sys/net")
-    syscalls.mount("none", f"{proc}/sys/net", flags=syscalls.MS_BIND | syscalls.MS_REMOUNT | MS_NOSUID)
+    # The settings of its own network namespace are the guest's, and so is its name: that of its own UTS namespace,
+    # which sethostname(2) would want CAP_SYS_ADMIN for.
+    for own in (f"{proc}/sys/net", f"{proc}/sys/kernel/hostname"):
+        syscalls.bind(own, own)
+        syscalls.mount("none", own, flags=syscalls.MS_BIND | syscalls.MS_REMOUNT | MS_NOSUID)
     for place in [proc / name for name in _HIDDEN_IN_PROC if (proc / name).exists()]:
         syscalls.bind(f"{root}/dev/null", str(place))
     syscalls.mount("sysfs", f"{root}/sys", "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
@@ -187,4 +190,4 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 
 def scripts(source: Path) -> dict[str, tuple[bytes, int]]:
     """Gives the guest's own scripts as files of its root."""
-    return {f"etc/netglass/{name}": ((source / name).read_bytes(), 0o755) for name in ("init", "say", "dhcp")}
+    return {f"etc/netglass/{name}": ((source / name).read_bytes(), 0o755) for name in _SCRIPTS}

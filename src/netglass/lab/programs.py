@@ -20,6 +20,8 @@ from netglass.model.protocol import host_credential
 PORT = 9696
 USERS = ("admin", "demo")
 
+_SHARED = ("agent.secret", "metadata.secret")  # the server's secrets that hosts must know, or what is made of them
+_MODULES = {"agent": "netglass.agent.main", "metadata-agent": "netglass.metadata.main"}
 _OVS_RUN = "/run/openvswitch"
 _OVS_LOG = "/var/log/openvswitch"
 _OVS_DATABASE = "/etc/openvswitch/conf.db"
@@ -41,11 +43,11 @@ def read_secret(place: LabPlace, topology: Topology, name: str) -> str:
 
 def plan_hosts(topology: Topology, place: LabPlace, subnet: str) -> list[HostPlan]:
     """Gives what every host is made with; secrets that exist are kept."""
-    agent_secret = read_secret(place, topology, "agent.secret") or secrets.token_hex(32)
-    return [_plan_host(topology, name, agent_secret, subnet) for name in topology.hosts]
+    kept = {name: read_secret(place, topology, name) or secrets.token_hex(32) for name in _SHARED}
+    return [_plan_host(topology, name, kept, subnet) for name in topology.hosts]
 
 
-def _plan_host(topology: Topology, name: str, agent_secret: str, subnet: str) -> HostPlan:
+def _plan_host(topology: Topology, name: str, shared: Mapping[str, str], subnet: str) -> HostPlan:
     host = topology.hosts[name]
     services: list[Service] = []
     etc = {"hosts": (_hosts_file(topology), 0o644)}
@@ -54,7 +56,7 @@ def _plan_host(topology: Topology, name: str, agent_secret: str, subnet: str) ->
         services.append(_netglass("server"))
         etc["netglass/server.toml"] = (_toml(_server_settings(topology, subnet)), 0o644)
         lib = {f"{_SECRETS}/{user}.password": (secrets.token_urlsafe(18) + "\n", 0o600) for user in USERS}
-        lib[f"{_SECRETS}/agent.secret"] = (agent_secret + "\n", 0o600)
+        lib |= {f"{_SECRETS}/{file}": (secret + "\n", 0o600) for file, secret in shared.items()}
     if host.is_outside:
         services += outside.services(host)
         etc |= outside.files(topology, name)
@@ -63,15 +65,19 @@ def _plan_host(topology: Topology, name: str, agent_secret: str, subnet: str) ->
     if host.roles:
         services.append(_netglass("agent"))
         etc["netglass/agent.toml"] = (_toml(_agent_settings(topology, name)), 0o644)
-        etc["netglass/agent.credential"] = (host_credential(agent_secret, name) + "\n", 0o600)
+        etc["netglass/agent.credential"] = (host_credential(shared["agent.secret"], name) + "\n", 0o600)
+    if "network" in host.roles:
+        services.append(_netglass("metadata-agent"))
+        etc["netglass/metadata-agent.toml"] = (_toml(_metadata_settings(topology, name)), 0o644)
+        etc["netglass/metadata.secret"] = (shared["metadata.secret"] + "\n", 0o600)
     return HostPlan(name, tuple(services), etc, lib)
 
 
 def _netglass(verb: str) -> Service:
     program: tuple[str, ...] = (str(PROGRAMS / "netglass"), verb)
-    if verb == "agent":
+    if verb in _MODULES:
         # What `netglass agent` becomes; going there at once saves each host a quarter of a second.
-        program = (sys.executable, "-m", "netglass.agent.main")
+        program = (sys.executable, "-m", _MODULES[verb])
     return Service(
         name=f"netglass-{verb}",
         kind="simple",
@@ -189,6 +195,15 @@ def _agent_settings(topology: Topology, name: str) -> dict[str, Any]:
         "availability_zone": host.availability_zone,
         "address": topology.management_address(name),
         "settings": settings,
+    }
+
+
+def _metadata_settings(topology: Topology, name: str) -> dict[str, Any]:
+    return {
+        "host": name,
+        "server": f"http://{topology.management_address(topology.server_host)}:{PORT}",
+        "credential_file": "/etc/netglass/agent.credential",
+        "secret_file": "/etc/netglass/metadata.secret",
     }
 
 

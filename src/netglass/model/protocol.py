@@ -6,6 +6,7 @@ The agent calls out over HTTP; the server never calls an agent.
     GET  /netglass/v1/hosts/{host}/feed?since=R       -> FeedLine, newline-delimited JSON, without end
     POST /netglass/v1/hosts/{host}/report             Report -> 204
     POST /netglass/v1/hosts/{host}/answers/{question} Answer -> 204
+    GET  /netglass/v1/hosts/{host}/instance?address=A&network_id=N (or router_id=R) -> Instance, or 404
 
 Each request carries ``Authorization: Bearer <host credential>``: HMAC-SHA256 of the host's name under the cloud's
 agent secret, in hexadecimal, so that an agent can speak for its own host only.
@@ -34,6 +35,24 @@ def host_credential(secret: str, host: str) -> str:
     if not secret:
         raise ValueError("the agent secret is empty, and anybody could make credentials")
     return hmac.new(secret.encode(), host.encode(), "sha256").hexdigest()
+
+
+def instance_signature(secret: str, instance_id: str) -> str:
+    """Gives the signature by which the metadata API knows that a metadata agent found out who asks.
+
+    secret  shared by the server and its metadata agents, not empty
+    Source: nova-api's ``X-Instance-ID-Signature``, so that either end may be OpenStack's.
+    """
+    if not secret:
+        raise ValueError("the metadata secret is empty, and anybody could sign")
+    return hmac.new(secret.encode(), instance_id.encode(), "sha256").hexdigest()
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has an address on a network, as a metadata agent is told."""
+
+    id: str
+    project_id: str
 
 
 class RowLine(msgspec.Struct, frozen=True, kw_only=True, tag="row", tag_field="type"):

@@ -193,6 +193,8 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     dns_domain: str = "openstacklocal"  # of the names that this host's DHCP servers give to guests
     dhcp_lease_s: int = 86400  # seconds, at least 120 (dnsmasq's own least)
     gateway_link: str = "bridge"  # where routers' outer ports sit: on the external bridge itself, or integration
+    enable_isolated_metadata: bool = True  # where no router is the gateway, qdhcp serves metadata, and DHCP says so
+    metadata_proxy_user: str = "haproxy"  # user and group of metadata proxies; the agent's socket is open to the group
 
 
 class Host(Row, frozen=True, kw_only=True, omit_defaults=True):

@@ -212,7 +212,7 @@ def test_one_dhcp_port_of_a_network_serves_and_the_second_is_told_of() -> None:
     )
     state = compiled("control", second)
     assert codes(state) == ["second-dhcp-port"]
-    assert len(state.daemons) == 1
+    assert [daemon.name for daemon in state.daemons] == [f"dnsmasq-{NET1}", f"haproxy-{NET1}"]
 
 
 def test_all_dhcp_servers_of_a_network_are_nameservers_where_it_has_none() -> None:

@@ -9,6 +9,7 @@ from netglass.api.config import read_config
 from netglass.lab.places import LabPlace
 from netglass.lab.programs import USERS, plan_hosts
 from netglass.lab.topology import find_topology
+from netglass.metadata.config import load_config as load_metadata_config
 from netglass.model.protocol import host_credential
 
 VLAN = find_topology("vlan")
@@ -40,6 +41,24 @@ def test_an_agent_reads_its_settings_as_they_were_meant(tmp_path: Path) -> None:
     assert read.settings.bridge_nics == {"br-eth2": "eth2"}
     secret = control.lib["netglass/secrets/agent.secret"][0].strip()
     assert read.credential == host_credential(secret, "compute1")
+
+
+def test_a_metadata_agent_reads_its_settings_as_they_were_meant_and_runs_where_networks_are_served(
+    tmp_path: Path,
+) -> None:
+    control, compute1, *_ = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
+    for name in ("agent.credential", "metadata.secret", "metadata-agent.toml"):
+        text, mode = control.etc[f"netglass/{name}"]
+        (tmp_path / name).write_text(text.replace("/etc/netglass/", f"{tmp_path}/"))
+        (tmp_path / name).chmod(mode)
+
+    read = load_metadata_config(tmp_path / "metadata-agent.toml")
+
+    assert (read.host, read.servers) == ("control", ("http://192.168.50.11:9696",))
+    assert read.secret == control.lib["netglass/secrets/metadata.secret"][0].strip()
+    assert "netglass-metadata-agent" in [service.name for service in control.services]
+    assert "netglass-metadata-agent" not in [service.name for service in compute1.services]
+    assert "netglass/metadata.secret" not in compute1.etc
 
 
 def test_secrets_are_for_their_owner_alone_and_new_in_every_lab() -> None:

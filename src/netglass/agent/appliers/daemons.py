@@ -1,8 +1,9 @@
 """Keeps daemons running (Daemon): found again by their state directory after a restart of the agent.
 
 One that fails is reported and the others are started: carry on.  A daemon is started anew when it has died, when its
-command line or namespace changed, and when a network device that it was started with was made anew under the same
-name (a dead ovs-vswitchd takes its internal ports along; dnsmasq then answers one request in four, FACTS.md).
+command line, namespace or what it reads only at its start changed, and when a network device that it was started with
+was made anew under the same name (a dead ovs-vswitchd takes its internal ports along; dnsmasq then answers one request
+in four, FACTS.md).
 
 Reloading: the state directory keeps a digest of the reload files as of the last signal.  While that is not the digest
 of what is wanted, a SIGHUP is owed, whoever was to send it: an agent killed between file and signal owes nothing that
@@ -82,8 +83,7 @@ class Daemons:
         for old, new in work.change:
             assert isinstance(old, Daemon)
             assert isinstance(new, Daemon)
-            same = (old.argv, old.netns) == (new.argv, new.netns) and not _must_forget(old, new)
-            failed += self._tried(self._reload if same else self._restart, new)
+            failed += self._tried(self._reload if _is_same_process(old, new) else self._restart, new)
         return failed
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
@@ -194,6 +194,11 @@ class Daemons:
         state = children.recorded(self._root / name)
         self._living.pop(name, None)
         return state is None or children.stop(state.child)
+
+
+def _is_same_process(old: Daemon, new: Daemon) -> bool:
+    started_so = (old.argv, old.netns, old.read_at_start) == (new.argv, new.netns, new.read_at_start)
+    return started_so and not _must_forget(old, new)
 
 
 def _must_forget(old: Daemon, new: Daemon) -> bool:

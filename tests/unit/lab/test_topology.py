@@ -20,6 +20,7 @@ hosts:
     bridges: {br-eth2: eth2}
     bridge_mappings: {default: br-eth2}
   two:
+    roles: [hypervisor]
     nics: {eth1: mgmt}
     addresses: {mgmt: 192.168.50.99}
 cloud:

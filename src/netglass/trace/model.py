@@ -27,6 +27,7 @@ from netglass.trace.result import (
     Encap,
     End,
     Hop,
+    Nat,
     Output,
     Route,
     Step,
@@ -44,6 +45,8 @@ _HEARD = (
 _GUESTS = "Guests run, have the addresses and routes that DHCP gives them, and send frames without VLAN tags."
 _WIRES = "NICs on the same physical network hear one another, on every VLAN."
 _TUNNELS = "The hosts reach one another's tunnel addresses."
+_TRACKED = "Connection tracking has not seen the conversation before: the packet is its first."
+_OUTSIDE = "Whoever is outside on an external network answers for their address; their MAC is not known."
 _CAVEATS = (
     "The model reads intent, not hosts: whether a host is as it must be, says netglass diff HOST.",
     "Only this packet was followed, not what is sent in answer to it.",
@@ -82,7 +85,7 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
     _check(wish)
     here, there = choose(snapshot, wish.source, wish.destination, may)
     source, destination = _addresses(here, there, wish)
-    fabric = fabric_around(snapshot, [here, *there.ports])
+    fabric = fabric_around(snapshot, [here, *there.ports], "" if there.ports else destination)
     sender = _placed(snapshot, fabric, here, source)
     receiver = (
         _placed(snapshot, fabric, there.ports[0], destination)
@@ -210,6 +213,10 @@ def _assumptions(start: Hop) -> tuple[str, ...]:
         found.append(_GUESTS)
     if any(hop.kind == "wire" for hop in hops):
         found.append(_WIRES)
+    if any(isinstance(step, Nat) for hop in hops for step in hop.steps):
+        found.append(_TRACKED)
+    if any(not one.to.host for one in deliveries(start)):
+        found.append(_OUTSIDE)
     if any(isinstance(step, Encap) for hop in hops for step in hop.steps):
         found.append(_TUNNELS)
     return tuple(found)
@@ -218,6 +225,9 @@ def _assumptions(start: Hop) -> tuple[str, ...]:
 def _why(snapshot: Snapshot, fabric: Fabric, start: Hop, delivered: bool, ports: tuple[Port, ...]) -> str:
     """Gives the verdict as sentences: where the packet ended, and what intent says about its ends."""
     if delivered:
+        outside = next((one.to.address for one in deliveries(start) if not one.to.host), "")
+        if outside and not ports[1:]:
+            return f"The packet leaves the cloud: {outside} takes it, outside."
         return "The packet is delivered to whom it was sent."
     last = [step for step in start.steps if isinstance(step, Drop)]
     if last:

@@ -11,18 +11,20 @@ from ipaddress import ip_address, ip_network
 from netglass.base.ids import qvo_name, tap_name
 from netglass.compile.compiler import compile_host
 from netglass.desired.state import HostState
-from netglass.model.resources import Host, Port, Server, Subnet, ref
+from netglass.model.resources import Host, Network, Port, Server, Subnet, ref
 from netglass.model.snapshot import Snapshot
-from netglass.trace.fabric import Fabric, GuestRoute, Station, Wire
+from netglass.trace.fabric import Fabric, GuestRoute, Outsider, Station, Wire
 from netglass.trace.result import End
 from netglass.trace.stack import end_of
 
 _ROUTERS = "network:router"  # the beginning of the owner of every router's port
 
 
-def fabric_around(snapshot: Snapshot, ports: Iterable[Port]) -> Fabric:
+def fabric_around(snapshot: Snapshot, ports: Iterable[Port], beyond: str = "") -> Fabric:
     """Gives all that a packet between the ports can meet: the hosts that have one of their networks, or of those that
-    routers join with them.
+    routers join with them, and who is thought to be outside on external networks among these.
+
+    beyond  an address that the packet is for; somebody has it, if it is of an external subnet
 
     Cost: compiles each of these hosts.
     """
@@ -35,7 +37,8 @@ def fabric_around(snapshot: Snapshot, ports: Iterable[Port]) -> Fabric:
     rows = sorted((row for h in hosts if (row := snapshot.get(Host, h)) is not None), key=lambda row: row.id)
     states = [compile_host(snapshot, row.id) for row in rows]
     stations = [station for state in states for station in _stations(snapshot, state)]
-    return Fabric.of(states, _wires(rows), stations)
+    wires = _wires(rows)
+    return Fabric.of(states, [wire for _, wire in wires], stations, _outsiders(snapshot, networks, wires, beyond))
 
 
 def end_at(fabric: Fabric, port: Port, name: str, address: str) -> End | None:
@@ -134,9 +137,38 @@ def _guest_routes(subnet: Subnet) -> Iterator[GuestRoute]:
             yield GuestRoute(destination, via, (ref(subnet),))
 
 
-def _wires(hosts: Iterable[Host]) -> list[Wire]:
-    """Gives the physical networks: NICs that one of their names leads to, on any host; those with a NIC in common are
-    one wire.
+OUTSIDE_MAC = "00:00:5e:00:53:01"
+"""In place of the MAC of somebody outside, which no intent tells; of the block for documentation, RFC 7042."""
+
+
+def _outsiders(
+    snapshot: Snapshot, networks: Iterable[str], wires: list[tuple[list[str], Wire]], beyond: str
+) -> Iterator[Outsider]:
+    """Gives who is outside on external networks: the provider's routers, and whoever has the address `beyond`."""
+    for network in (snapshot.get(Network, network_id) for network_id in sorted(networks)):
+        wire = next((wire for names, wire in wires if network and network.physical_network in names), None)
+        if network is None or wire is None or not network.external:
+            continue
+        for subnet in snapshot.rows("subnets_by_network", network.id):
+            for address in dict.fromkeys([subnet.gateway_ip or "", beyond]):
+                if not _is_outside(snapshot, subnet, address):
+                    continue
+                end = End(mac=OUTSIDE_MAC, device=wire.name, name=f"{address} outside", address=address)
+                yield Outsider(end, wire.name, network.segmentation_id)
+
+
+def _is_outside(snapshot: Snapshot, subnet: Subnet, address: str) -> bool:
+    """Says whether an address is of a subnet, and no port of the cloud has it."""
+    try:
+        held = bool(address) and ip_address(address) in ip_network(subnet.cidr)
+    except ValueError:
+        return False
+    return held and not snapshot.ids("ports_by_address", (subnet.id, address))
+
+
+def _wires(hosts: Iterable[Host]) -> list[tuple[list[str], Wire]]:
+    """Gives the physical networks with their names: NICs that one of these leads to, on any host; those with a NIC in
+    common are one wire.
     """
     plugs: dict[str, set[tuple[str, str]]] = {}
     for host in hosts:
@@ -151,4 +183,4 @@ def _wires(hosts: Iterable[Host]) -> list[Wire]:
             merged.remove(other)
             names, ends = other[0] + names, other[1] | ends
         merged.append((names, ends))
-    return [Wire(" and ".join(names), tuple(sorted(ends))) for names, ends in merged]
+    return [(names, Wire(" and ".join(names), tuple(sorted(ends)))) for names, ends in merged]

@@ -20,16 +20,18 @@ from netglass.trace.stack import end_of
 _ROUTERS = "network:router"  # the beginning of the owner of every router's port
 
 
-def fabric_around(snapshot: Snapshot, ports: Iterable[Port], beyond: str = "") -> Fabric:
+def fabric_around(snapshot: Snapshot, ports: Iterable[Port], beyond: str = "", network: str = "") -> Fabric:
     """Gives all that a packet between the ports can meet: the hosts that have one of their networks, or of those that
     routers join with them, and who is thought to be outside on external networks among these.
 
-    beyond  an address that the packet is for; somebody has it, if it is of an external subnet
+    beyond   an address that the packet is for; somebody has it, if it is of an external subnet
+    network  where the packet comes from, when no port of ours sends it
 
     Cost: compiles each of these hosts.
     """
     known = list(ports)
-    networks = _joined(snapshot, {port.network_id for port in known})
+    known += _behind(snapshot, beyond)
+    networks = _joined(snapshot, {port.network_id for port in known} | ({network} if network else set()))
     hosts = {port.host_id for port in known if port.host_id}
     for network in networks:
         hosts.update(row.host for row in snapshot.rows("local_vlans_by_network", network))
@@ -80,10 +82,16 @@ def _with_address(end: End, address: str, name: str = "") -> End:
 
 
 def _joined(snapshot: Snapshot, networks: set[str]) -> set[str]:
-    """Gives the networks, and those that routers join with them."""
+    """Gives the networks, and those that routers join with them; not all that an external network joins, which would
+    be all there are.
+    """
     found, new = set(networks), list(networks)
     while new:
-        for port in snapshot.rows("ports_by_network", new.pop()):
+        network_id = new.pop()
+        network = snapshot.get(Network, network_id)
+        if network is not None and network.external:
+            continue
+        for port in snapshot.rows("ports_by_network", network_id):
             if not port.device_owner.startswith(_ROUTERS) or not port.device_id:
                 continue
             for other in snapshot.rows("ports_by_device", port.device_id):
@@ -91,6 +99,12 @@ def _joined(snapshot: Snapshot, networks: set[str]) -> set[str]:
                     found.add(other.network_id)
                     new.append(other.network_id)
     return found
+
+
+def _behind(snapshot: Snapshot, address: str) -> list[Port]:
+    """Gives the ports of routers that hold a floating address."""
+    floating = snapshot.rows("floating_ips_by_address", address) if address else []
+    return [port for one in floating if one.router_id for port in snapshot.rows("ports_by_device", one.router_id)]
 
 
 def _stations(snapshot: Snapshot, state: HostState) -> Iterator[Station]:
@@ -137,8 +151,8 @@ def _guest_routes(subnet: Subnet) -> Iterator[GuestRoute]:
             yield GuestRoute(destination, via, (ref(subnet),))
 
 
-OUTSIDE_MAC = "00:00:5e:00:53:01"
-"""In place of the MAC of somebody outside, which no intent tells; of the block for documentation, RFC 7042."""
+OUTSIDE_MACS = "00:00:5e:00:53:{:02x}"
+"""In place of the MACs of those outside, which no intent tells; the block is for documentation, RFC 7042."""
 
 
 def _outsiders(
@@ -150,10 +164,10 @@ def _outsiders(
         if network is None or wire is None or not network.external:
             continue
         for subnet in snapshot.rows("subnets_by_network", network.id):
-            for address in dict.fromkeys([subnet.gateway_ip or "", beyond]):
-                if not _is_outside(snapshot, subnet, address):
-                    continue
-                end = End(mac=OUTSIDE_MAC, device=wire.name, name=f"{address} outside", address=address)
+            found = dict.fromkeys([subnet.gateway_ip or "", beyond])
+            for number, address in enumerate(one for one in found if _is_outside(snapshot, subnet, one)):
+                mac = OUTSIDE_MACS.format(number)
+                end = End(mac=mac, device=wire.name, name=f"{address} outside", address=address)
                 yield Outsider(end, wire.name, network.segmentation_id)
 
 

@@ -56,8 +56,6 @@ def neighbour(fabric: Fabric, memory: Memory, sender: End, address: str) -> Next
     for taken in _answering(asked, sender):
         if taken.packet.is_answer:  # a switch gave it
             return NextHop(address, sender, taken.packet.arp_sha or taken.packet.eth_src, None, asked)
-        if not taken.to.host:  # on no host of ours: what it does is assumed
-            return NextHop(address, sender, taken.to.mac, taken.to, asked)
         answered = Walk(fabric, memory).emit(taken.to, answer(asking, taken.to.mac))
         if any(_is(back.to, sender) for back in deliveries(answered)):
             return NextHop(address, sender, taken.to.mac, taken.to, asked, answered)
@@ -71,4 +69,5 @@ def _answering(asked: Hop, sender: End) -> Iterator[Deliver]:
 
 
 def _is(one: End, other: End) -> bool:
-    return (one.host, one.netns, one.device) == (other.host, other.netns, other.device)
+    places = [(end.host, end.netns, end.device, "" if end.host else end.address) for end in (one, other)]
+    return places[0] == places[1]

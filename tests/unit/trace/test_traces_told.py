@@ -156,6 +156,10 @@ def to_a_floating_address() -> tuple[TraceCloud, Wish]:
     return routed(), Wish("vm1", "203.0.113.77")
 
 
+def from_the_internet() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("outside", "203.0.113.77", "tcp", 22)
+
+
 def router_down() -> tuple[TraceCloud, Wish]:
     cloud = routed()
     router = next(row for row in cloud.rows.values() if isinstance(row, Router))
@@ -181,6 +185,7 @@ STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
     (to_the_internet, True),
     (from_a_floating_address_to_the_internet, True),
     (to_a_floating_address, True),
+    (from_the_internet, True),
     (router_down, False),
 )
 

@@ -12,7 +12,7 @@ import msgspec
 
 from netglass.base.errors import Invalid
 from netglass.desired.state import DEAD_VLAN
-from netglass.model.resources import Network, Port, Row, Server, ref
+from netglass.model.resources import ROW_TYPE_BY_KIND, Host, LocalVlan, Network, Port, Row, Server, Subnet, ref
 from netglass.model.snapshot import Snapshot
 from netglass.trace.fabric import Fabric, Station
 from netglass.trace.interpreter import Walk
@@ -110,11 +110,14 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
     )
 
 
+_COMMON = (Host.kind, LocalVlan.kind, Network.kind, Subnet.kind)  # whose copies are told of, whoever owns them
+
+
 def _is_others(snapshot: Snapshot, step: Output, may: May) -> bool:
-    """Says whether a copy goes to a port that the caller may not trace to."""
+    """Says whether a copy goes to something of a project whose things the caller may not trace to."""
     refs = (reference.partition(":") for reference in step.intent)
-    ports = [snapshot.get(Port, row_id) for kind, _, row_id in refs if kind == Port.kind]
-    return any(port is not None and not may(port) for port in ports)
+    rows = [snapshot.get(ROW_TYPE_BY_KIND[kind], row_id) for kind, _, row_id in refs if kind not in _COMMON]
+    return any(row is not None and row.project_id and not may(row) for row in rows)
 
 
 def _check(wish: Wish) -> None:

@@ -52,7 +52,10 @@ def compare_with_switches(lab: TestLab, trace: Trace) -> int:
             flow = as_flow(entered.device, entered.packet)  # type: ignore[union-attr]
             said = lab.on(hop.host, "ovs-appctl", "ofproto/trace", "--names", hop.place, flow)
             assert real_visits(said) == model_visits(hop), f"{hop.host} {hop.place} {flow}\n{said}"
-            assert real_outputs(said) == model_outputs(hop), f"{hop.host} {hop.place} {flow}\n{said}"
+            if (
+                said.count("bridge(") == 1
+            ):  # else the switch goes on into others by itself, and tells only their outputs
+                assert real_outputs(said) == model_outputs(hop), f"{hop.host} {hop.place} {flow}\n{said}"
             compared += 1
     return compared
 

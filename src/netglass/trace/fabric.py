@@ -182,8 +182,10 @@ class Fabric:
                     return machine, port
         return None
 
-    def switch_ports(self) -> Iterator[tuple[Machine, SwitchPort]]:
-        """Gives every port of every switch."""
+    def holders(self, mac: str) -> Iterator[End]:
+        """Gives everybody who has a MAC; several, when networks that do not meet have it twice."""
+        yield from (station.end for station in self.stations.values() if station.end.mac == mac)
         for machine in self.machines.values():
-            for port in machine.ports.values():
-                yield machine, port
+            for link in machine.state.links:
+                if link.form == "internal" and link.mac == mac:
+                    yield End(host=machine.host, netns=link.netns, device=link.name, mac=mac)

@@ -54,12 +54,20 @@ def neighbour(fabric: Fabric, memory: Memory, sender: End, address: str) -> Next
     asked = Walk(fabric, memory).emit(sender, asking)
     answered: Hop | None = None
     for taken in _answering(asked, sender):
-        if taken.packet.is_answer:  # a switch gave it
-            return NextHop(address, sender, taken.packet.arp_sha or taken.packet.eth_src, None, asked)
+        if taken.packet.is_answer:  # a switch gave it, in the place of who has it
+            mac = taken.packet.arp_sha or taken.packet.eth_src
+            _let_be_heard(fabric, memory, mac, address)
+            return NextHop(address, sender, mac, None, asked)
         answered = Walk(fabric, memory).emit(taken.to, answer(asking, taken.to.mac))
         if any(_is(back.to, sender) for back in deliveries(answered)):
             return NextHop(address, sender, taken.to.mac, taken.to, asked, answered)
     return NextHop(address, sender, asked=asked, answered=answered)
+
+
+def _let_be_heard(fabric: Fabric, memory: Memory, mac: str, address: str) -> None:
+    """Lets who has a MAC speak once, as they have on real hosts when they got their address."""
+    for end in fabric.holders(mac):
+        Walk(fabric, memory).emit(end, question(mac, address, address))
 
 
 def _answering(asked: Hop, sender: End) -> Iterator[Deliver]:

@@ -21,6 +21,8 @@ from netglass.trace.result import Hop, Output, Table, Trace, deliveries, hops_of
 
 pytestmark = pytest.mark.lab
 
+_OUTSIDE = "00:00:5e:00:53"
+
 Visit = tuple[int, int | None]
 """A table's number and the priority of the flow that matched there; None: none did."""
 
@@ -52,9 +54,10 @@ def compare_with_switches(lab: TestLab, trace: Trace) -> int:
             flow = as_flow(entered.device, entered.packet)  # type: ignore[union-attr]
             said = lab.on(hop.host, "ovs-appctl", "ofproto/trace", "--names", hop.place, flow)
             assert real_visits(said) == model_visits(hop), f"{hop.host} {hop.place} {flow}\n{said}"
-            if (
-                said.count("bridge(") == 1
-            ):  # else the switch goes on into others by itself, and tells only their outputs
+            # Else the switch goes on into others by itself and tells only their outputs, or does not know the MAC
+            # that stands for somebody outside.
+            known = _OUTSIDE not in entered.packet.eth_src + entered.packet.eth_dst  # type: ignore[union-attr]
+            if said.count("bridge(") == 1 and known:
                 assert real_outputs(said) == model_outputs(hop), f"{hop.host} {hop.place} {flow}\n{said}"
             compared += 1
     return compared
@@ -94,7 +97,7 @@ def real_outputs(said: str) -> set[str]:
     """Gives the devices that the packet leaves by, without those that belong to a bridge itself."""
     (actions,) = re.findall(r"^Datapath actions: (.*)$", said, re.MULTILINE)
     words = re.sub(r"\w+\([^()]*\)|pop_vlan|drop", "", actions).split(",")
-    return {word.strip() for word in words} - {"", "br-int", "br-eth2"}
+    return {word.strip() for word in words if word.strip() and not word.strip().startswith("br-")}
 
 
 def model_outputs(hop: Hop) -> set[str]:

@@ -84,8 +84,8 @@ class _Consulting:
         if depth > MOST_JUMPS:
             raise NotUnderstoodError(f"chain {name} comes back to itself")
         for rule in parsed(self._rules.rules).get(name, ()):
-            if not all(_fits(test, self.passing) for test in rule.tests):
-                continue
+            if not all(_fits(test, self.passing) for test in rule.tests) or not rule.target:
+                continue  # a rule without a target only counts
             if rule.target == "RETURN":
                 return ""
             verdict = self._do(rule) if rule.target in _TARGETS else self.chain(rule.target, depth + 1)
@@ -171,7 +171,7 @@ def _rule(text: str, words: list[str]) -> Rule:
         elif word not in _BARE:
             tests.append((word, negated, following))
         negated, place = False, place + 2
-    return Rule(text, tuple(tests), target or "ACCEPT", settings)
+    return Rule(text, tuple(tests), target, settings)
 
 
 def _fits(test: tuple[str, bool, str], passing: Passing) -> bool:

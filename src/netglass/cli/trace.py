@@ -31,7 +31,8 @@ def trace(
 
     Projects may trace between their own ports, administrators between all.
 
-    dhcp is the DHCP server of the other end's network, dhcp:NETWORK that of a network.
+    dhcp is the DHCP server of the other end's network, dhcp:NETWORK that of a network; outside is the provider's
+    router on the external network, outside:NETWORK that on one of several.
 
     Exit status: 0 delivered, 1 dropped or no answer, 2 wrong usage or credentials.
 
@@ -39,6 +40,7 @@ def trace(
       netglass trace web1 web2
       netglass trace web1 db1 --protocol tcp --port 5432
       netglass trace web1 dhcp --objects
+      netglass trace outside 203.0.113.77 --protocol tcp --port 22
       netglass trace 10.0.0.11@net1 10.0.0.12@net1 --json | jq .trace.delivered
     """
     import msgspec

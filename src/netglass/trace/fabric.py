@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import ip_interface
 
-from netglass.desired.state import DEAD_VLAN, Address, Flow, HostState, Link, PortTag, Route, SwitchPort
+from netglass.desired.state import DEAD_VLAN, Address, Flow, HostState, Link, PortTag, Route, RuleSet, SwitchPort
 from netglass.trace.result import End
 
 TUNNELS = ("gre", "vxlan", "geneve")
@@ -125,6 +125,11 @@ class Machine:
         """Gives a kernel setting that the state asks for; empty: as the kernel has it."""
         found = (s.value for s in self.state.sysctls if s.netns == netns and s.name == name)
         return next(found, "")
+
+    def rules(self, netns: str, ip_version: int, table: str) -> RuleSet | None:
+        """Gives a namespace's rules of an iptables table."""
+        sets = self.state.rule_sets
+        return next((s for s in sets if (s.netns, s.ip_version, s.table) == (netns, ip_version, table)), None)
 
     def mode(self, port: SwitchPort) -> int | None:
         """Gives the VLAN of an access port, DEAD_VLAN for one that is not wired, None for a trunk."""

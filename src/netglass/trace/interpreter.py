@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from netglass.desired.state import Link, SwitchPort, Thing
+from netglass.desired.state import HostState, Link, SwitchPort, Thing
 from netglass.trace.fabric import TUNNELS, Fabric, Machine, Station, Wire
 from netglass.trace.memory import Memory
 from netglass.trace.packet import Packet, is_flooded
@@ -41,7 +41,9 @@ class Walk:
         self._seen = 0
 
     def emit(self, end: End, packet: Packet) -> Hop:
-        """Lets somebody send a packet."""
+        """Lets somebody send a packet; who is on no host of ours, onto their wire."""
+        if not end.host:
+            return self._from_outside(end, packet)
         machine = self.fabric.machines[end.host]
         if end.guest:
             return self.receive(machine, "", end.device, packet)
@@ -119,7 +121,14 @@ class Walk:
         return self._guarded(machine, device, packet, _Behind(station))
 
     def _wire_of(self, machine: Machine, nic: Link) -> _OnWire:
-        return _OnWire(self.fabric.wire_of(machine.host, nic.name), nic)
+        return _OnWire(self.fabric.wire_of(machine.host, nic.name), f"{machine.host} {nic.name}")
+
+    def _from_outside(self, end: End, packet: Packet) -> Hop:
+        outsider = next(one for one in self.fabric.outsiders if one.end.address == end.address)
+        wire = next(wire for wire in self.fabric.wires if wire.name == outsider.wire)
+        nowhere = Machine(HostState(host=""))
+        tagged = msgspec.structs.replace(packet, vlan=outsider.vlan)
+        return self._guarded(nowhere, end.name, tagged, _OnWire(wire, end.name))
 
     def _nowhere(
         self, machine: Machine, device: str, packet: Packet, code: str, text: str, thing: Thing | None = None
@@ -236,22 +245,22 @@ class _OnWire(Place):
 
     kind = "wire"
 
-    def __init__(self, wire: Wire | None, nic: Link) -> None:
+    def __init__(self, wire: Wire | None, entered: str) -> None:
         self.name = wire.name if wire is not None else ""
         self._wire = wire
-        self._nic = nic
+        self._entered = entered
 
     def steps(self, walk: Walk, machine: Machine, device: str, packet: Packet) -> list[Step]:
         if self._wire is None:
-            return [Warn(text=f"Which hosts {device} leads to is not known.", **why(self._nic))]
-        switch, vlan, entered = ("", f"wire {self.name}"), packet.vlan or 0, f"{machine.host} {self._nic.name}"
+            return [Warn(text=f"Which hosts {device} leads to is not known.")]
+        switch, vlan, entered = ("", f"wire {self.name}"), packet.vlan or 0, self._entered
         walk.memory.saw(switch, vlan, packet.eth_src, entered)
         known = walk.memory.port_of(switch, vlan, packet.eth_dst)
         if known == entered:
             return [Drop(code="same-port", text=f"its receiver is behind {device}, whence it came")]
         found: list[Step] = []
         for outsider in walk.fabric.outsiders:
-            if outsider.wire == self.name and (outsider.vlan or 0) == vlan:
+            if outsider.wire == self.name and (outsider.vlan or 0) == vlan and outsider.end.name != entered:
                 found += _taken(outsider.end, packet)
         if found and not is_flooded(packet.eth_dst):
             return found

@@ -27,6 +27,7 @@ from netglass.trace.result import (
     Encap,
     End,
     Hop,
+    Nat,
     Output,
     Route,
     Step,
@@ -44,6 +45,8 @@ _HEARD = (
 _GUESTS = "Guests run, have the addresses and routes that DHCP gives them, and send frames without VLAN tags."
 _WIRES = "NICs on the same physical network hear one another, on every VLAN."
 _TUNNELS = "The hosts reach one another's tunnel addresses."
+_TRACKED = "Connection tracking has not seen the conversation before: the packet is its first."
+_OUTSIDE = "Whoever is outside on an external network answers for their address; their MAC is not known."
 _CAVEATS = (
     "The model reads intent, not hosts: whether a host is as it must be, says netglass diff HOST.",
     "Only this packet was followed, not what is sent in answer to it.",
@@ -82,8 +85,9 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
     _check(wish)
     here, there = choose(snapshot, wish.source, wish.destination, may)
     source, destination = _addresses(here, there, wish)
-    fabric = fabric_around(snapshot, [here, *there.ports])
-    sender = _placed(snapshot, fabric, here, source)
+    ports = (*here.ports, *there.ports)
+    fabric = fabric_around(snapshot, ports, "" if there.ports else destination, here.network)
+    sender = _placed(snapshot, fabric, here.ports[0], source) if here.ports else _outsider(fabric, wish, source)
     receiver = (
         _placed(snapshot, fabric, there.ports[0], destination)
         if there.ports
@@ -99,7 +103,7 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
         destination=receiver,
         packet=_sent(start) or packet,
         delivered=delivered,
-        why=_why(snapshot, fabric, start, delivered, (here, *there.ports)),
+        why=_why(snapshot, fabric, start, delivered, ports),
         hops=(start,),
         assumptions=_assumptions(start),
         caveats=_CAVEATS,
@@ -125,15 +129,14 @@ def _check(wish: Wish) -> None:
         raise Invalid(f"'port' is {wish.port}; 1 to 65535 is wanted.")
 
 
-def _addresses(here: Port, there: Asked, wish: Wish) -> tuple[str, str]:
+def _addresses(here: Asked, there: Asked, wish: Wish) -> tuple[str, str]:
     """Gives the packet's addresses: of one family, on one subnet where the ends share one."""
-    wanted = there.address
-    ours = [(f.subnet_id, f.ip_address) for f in here.fixed_ips]
-    theirs = [(f.subnet_id, f.ip_address) for f in there.ports[0].fixed_ips] if there.ports else []
-    theirs = [("", wanted)] if wanted else theirs
-    said = wish.source.partition("@")[0]
+    ours, theirs = (
+        [("", asked.address)] if asked.address else [(f.subnet_id, f.ip_address) for f in asked.ports[0].fixed_ips]
+        for asked in (here, there)
+    )
     pairs = [
-        (subnet != other, mine != said, mine, their)
+        (subnet != other, mine, their)
         for subnet, mine in ours
         for other, their in theirs
         if eth_type_of(mine) == eth_type_of(their)
@@ -141,8 +144,16 @@ def _addresses(here: Port, there: Asked, wish: Wish) -> tuple[str, str]:
     if not pairs:
         text = "have no addresses of the same family"
         raise Invalid(f"{wish.source!r} and {wish.destination!r} {text}: nothing can be sent from one to the other.")
-    best = min(pairs, key=lambda pair: pair[:2])
-    return best[2], best[3]
+    best = min(pairs, key=lambda pair: pair[0])
+    return best[1], best[2]
+
+
+def _outsider(fabric: Fabric, wish: Wish, address: str) -> End:
+    found = next((one.end for one in fabric.outsiders if one.end.address == address), None)
+    if found is None:
+        text = f"{wish.source!r} is {address}, but no host that was looked at has a NIC on its physical network."
+        raise Invalid(text)
+    return found
 
 
 def _placed(snapshot: Snapshot, fabric: Fabric, port: Port, address: str) -> End:
@@ -155,6 +166,8 @@ def _placed(snapshot: Snapshot, fabric: Fabric, port: Port, address: str) -> End
 def _start(fabric: Fabric, sender: End, packet: Packet) -> Hop:
     """Gives the hop that the sender is, with all that follows."""
     kind = "guest" if sender.guest else "namespace"
+    if not sender.ref and not sender.host:
+        return _start_outside(fabric, sender, packet)
     if not sender.host:
         drop = Drop(code="no-sender", text="no host has a device for it", intent=(sender.ref,))
         return Hop(host="", place=sender.name, kind=kind, steps=(drop,))
@@ -171,6 +184,17 @@ def _start(fabric: Fabric, sender: End, packet: Packet) -> Hop:
         kind=kind,
         steps=tuple(_guest_sends(fabric, memory, station, sender, packet)),
     )
+
+
+def _start_outside(fabric: Fabric, sender: End, packet: Packet) -> Hop:
+    memory = Memory()
+    found = neighbour(fabric, memory, sender, packet.ip_dst)
+    steps = found.told()
+    if found.mac:
+        leaving = msgspec.structs.replace(packet, eth_src=sender.mac, eth_dst=found.mac)
+        following = Walk(fabric, memory).emit(sender, leaving)
+        steps.append(Output(device=sender.device, how="told", packet=leaving, next=following))
+    return Hop(host="", place=sender.name, kind="outside", steps=tuple(steps))
 
 
 def _guest_sends(fabric: Fabric, memory: Memory, station: Station, sender: End, packet: Packet) -> list[Step]:
@@ -213,6 +237,10 @@ def _assumptions(start: Hop) -> tuple[str, ...]:
         found.append(_GUESTS)
     if any(hop.kind == "wire" for hop in hops):
         found.append(_WIRES)
+    if any(isinstance(step, Nat) for hop in hops for step in hop.steps):
+        found.append(_TRACKED)
+    if any(not one.to.host for one in deliveries(start)):
+        found.append(_OUTSIDE)
     if any(isinstance(step, Encap) for hop in hops for step in hop.steps):
         found.append(_TUNNELS)
     return tuple(found)
@@ -221,6 +249,9 @@ def _assumptions(start: Hop) -> tuple[str, ...]:
 def _why(snapshot: Snapshot, fabric: Fabric, start: Hop, delivered: bool, ports: tuple[Port, ...]) -> str:
     """Gives the verdict as sentences: where the packet ended, and what intent says about its ends."""
     if delivered:
+        outside = next((one.to.address for one in deliveries(start) if not one.to.host), "")
+        if outside and not ports[1:]:
+            return f"The packet leaves the cloud: {outside} takes it, outside."
         return "The packet is delivered to whom it was sent."
     last = [step for step in start.steps if isinstance(step, Drop)]
     if last:

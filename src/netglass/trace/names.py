@@ -4,6 +4,7 @@
     dhcp, dhcp:net1      the DHCP server of the other end's network, or of a network
     10.0.0.7@net1        who has an address on a network
     10.0.0.7             an address, as the source would use it; only as the destination
+    outside, outside:ext the provider's router on the external network, or on one of several
 
 Called by trace.model only.  Everything is looked for among what the caller may trace, so that a name that somebody
 else uses too is no clash.
@@ -27,15 +28,21 @@ May = Callable[[Row], bool]
 
 @dataclass(frozen=True)
 class Asked:
-    """What a word may mean: ports to choose among, or an address that need not be any port's."""
+    """What a word may mean: ports to choose among, or an address that need not be any port's.
+
+    network  where the address is, when it is that of somebody outside
+    """
 
     word: str
     ports: tuple[Port, ...] = ()
     address: str = ""
+    network: str = ""
 
 
-def choose(snapshot: Snapshot, source: str, destination: str, may: May) -> tuple[Port, Asked]:
+def choose(snapshot: Snapshot, source: str, destination: str, may: May) -> tuple[Asked, Asked]:
     """Finds both ends: of a server with several ports, the one that shares a network with the other end.
+
+    Each end that is a port has just that one.
 
     Raises NotFound, and Invalid for a word that means several things or none.
     """
@@ -51,18 +58,22 @@ def choose(snapshot: Snapshot, source: str, destination: str, may: May) -> tuple
             if destination == "dhcp"
             else _meaning(snapshot, destination, may)
         )
+    if here.network:
+        return here, Asked(there.word, there.ports[:1], there.address, there.network)
     if not here.ports:
         raise Invalid(f"The source {source!r} is an address alone: say whose, as {source}@<network>.")
     shared = {port.network_id for port in here.ports} & {port.network_id for port in there.ports}
     first = next((port for port in here.ports if port.network_id in shared), here.ports[0])
     second = [port for port in there.ports if port.network_id == first.network_id] or list(there.ports)
-    return first, Asked(there.word, tuple(second[:1]), there.address)
+    return Asked(here.word, (first,), here.address), Asked(there.word, tuple(second[:1]), there.address, there.network)
 
 
 def _meaning(snapshot: Snapshot, word: str, may: May) -> Asked:
     if word.startswith("dhcp:"):
         network = _network(snapshot, word.removeprefix("dhcp:"), may)
         return _served(snapshot, word, [network.id], may)
+    if word == "outside" or word.startswith("outside:"):
+        return _outside(snapshot, word, may)
     address, at, name = word.partition("@")
     if _is_address(address):
         return _held(snapshot, word, str(ip_address(address)), name if at else "", may)
@@ -80,6 +91,21 @@ def _meaning(snapshot: Snapshot, word: str, may: May) -> Asked:
     if not ports:
         raise Invalid(f"Server {row.name!r} ({row.id}) has no port that you may trace.")
     return Asked(word, ports)
+
+
+def _outside(snapshot: Snapshot, word: str, may: May) -> Asked:
+    name = word.partition(":")[2]
+    networks = [_network(snapshot, name, may)] if name else snapshot.rows("networks_external", True)
+    networks = [network for network in networks if network.external and may(network)]
+    if len(networks) > 1:
+        raise Invalid(
+            f"There are several external networks: write {' or '.join(f'outside:{n.name}' for n in networks)}."
+        )
+    subnets = snapshot.rows("subnets_by_network", networks[0].id) if networks else []
+    gateways = [subnet.gateway_ip for subnet in subnets if subnet.gateway_ip]
+    if not gateways:
+        raise NotFound(f"There is no external network {name!r} with a gateway outside.", fault="EndNotFound")
+    return Asked(word, (), gateways[0], networks[0].id)
 
 
 def _held(snapshot: Snapshot, word: str, address: str, network: str, may: May) -> Asked:

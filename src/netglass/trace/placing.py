@@ -11,23 +11,27 @@ from ipaddress import ip_address, ip_network
 from netglass.base.ids import qvo_name, tap_name
 from netglass.compile.compiler import compile_host
 from netglass.desired.state import HostState
-from netglass.model.resources import Host, Port, Server, Subnet, ref
+from netglass.model.resources import Host, Network, Port, Server, Subnet, ref
 from netglass.model.snapshot import Snapshot
-from netglass.trace.fabric import Fabric, GuestRoute, Station, Wire
+from netglass.trace.fabric import Fabric, GuestRoute, Outsider, Station, Wire
 from netglass.trace.result import End
 from netglass.trace.stack import end_of
 
 _ROUTERS = "network:router"  # the beginning of the owner of every router's port
 
 
-def fabric_around(snapshot: Snapshot, ports: Iterable[Port]) -> Fabric:
+def fabric_around(snapshot: Snapshot, ports: Iterable[Port], beyond: str = "", network: str = "") -> Fabric:
     """Gives all that a packet between the ports can meet: the hosts that have one of their networks, or of those that
-    routers join with them.
+    routers join with them, and who is thought to be outside on external networks among these.
+
+    beyond   an address that the packet is for; somebody has it, if it is of an external subnet
+    network  where the packet comes from, when no port of ours sends it
 
     Cost: compiles each of these hosts.
     """
     known = list(ports)
-    networks = _joined(snapshot, {port.network_id for port in known})
+    known += _behind(snapshot, beyond)
+    networks = _joined(snapshot, {port.network_id for port in known} | ({network} if network else set()))
     hosts = {port.host_id for port in known if port.host_id}
     for network in networks:
         hosts.update(row.host for row in snapshot.rows("local_vlans_by_network", network))
@@ -35,7 +39,8 @@ def fabric_around(snapshot: Snapshot, ports: Iterable[Port]) -> Fabric:
     rows = sorted((row for h in hosts if (row := snapshot.get(Host, h)) is not None), key=lambda row: row.id)
     states = [compile_host(snapshot, row.id) for row in rows]
     stations = [station for state in states for station in _stations(snapshot, state)]
-    return Fabric.of(states, _wires(rows), stations)
+    wires = _wires(rows)
+    return Fabric.of(states, [wire for _, wire in wires], stations, _outsiders(snapshot, networks, wires, beyond))
 
 
 def end_at(fabric: Fabric, port: Port, name: str, address: str) -> End | None:
@@ -77,10 +82,16 @@ def _with_address(end: End, address: str, name: str = "") -> End:
 
 
 def _joined(snapshot: Snapshot, networks: set[str]) -> set[str]:
-    """Gives the networks, and those that routers join with them."""
+    """Gives the networks, and those that routers join with them; not all that an external network joins, which would
+    be all there are.
+    """
     found, new = set(networks), list(networks)
     while new:
-        for port in snapshot.rows("ports_by_network", new.pop()):
+        network_id = new.pop()
+        network = snapshot.get(Network, network_id)
+        if network is not None and network.external:
+            continue
+        for port in snapshot.rows("ports_by_network", network_id):
             if not port.device_owner.startswith(_ROUTERS) or not port.device_id:
                 continue
             for other in snapshot.rows("ports_by_device", port.device_id):
@@ -88,6 +99,12 @@ def _joined(snapshot: Snapshot, networks: set[str]) -> set[str]:
                     found.add(other.network_id)
                     new.append(other.network_id)
     return found
+
+
+def _behind(snapshot: Snapshot, address: str) -> list[Port]:
+    """Gives the ports of routers that hold a floating address."""
+    floating = snapshot.rows("floating_ips_by_address", address) if address else []
+    return [port for one in floating if one.router_id for port in snapshot.rows("ports_by_device", one.router_id)]
 
 
 def _stations(snapshot: Snapshot, state: HostState) -> Iterator[Station]:
@@ -134,9 +151,38 @@ def _guest_routes(subnet: Subnet) -> Iterator[GuestRoute]:
             yield GuestRoute(destination, via, (ref(subnet),))
 
 
-def _wires(hosts: Iterable[Host]) -> list[Wire]:
-    """Gives the physical networks: NICs that one of their names leads to, on any host; those with a NIC in common are
-    one wire.
+OUTSIDE_MACS = "00:00:5e:00:53:{:02x}"
+"""In place of the MACs of those outside, which no intent tells; the block is for documentation, RFC 7042."""
+
+
+def _outsiders(
+    snapshot: Snapshot, networks: Iterable[str], wires: list[tuple[list[str], Wire]], beyond: str
+) -> Iterator[Outsider]:
+    """Gives who is outside on external networks: the provider's routers, and whoever has the address `beyond`."""
+    for network in (snapshot.get(Network, network_id) for network_id in sorted(networks)):
+        wire = next((wire for names, wire in wires if network and network.physical_network in names), None)
+        if network is None or wire is None or not network.external:
+            continue
+        for subnet in snapshot.rows("subnets_by_network", network.id):
+            found = dict.fromkeys([subnet.gateway_ip or "", beyond])
+            for number, address in enumerate(one for one in found if _is_outside(snapshot, subnet, one)):
+                mac = OUTSIDE_MACS.format(number)
+                end = End(mac=mac, device=wire.name, name=f"{address} outside", address=address)
+                yield Outsider(end, wire.name, network.segmentation_id)
+
+
+def _is_outside(snapshot: Snapshot, subnet: Subnet, address: str) -> bool:
+    """Says whether an address is of a subnet, and no port of the cloud has it."""
+    try:
+        held = bool(address) and ip_address(address) in ip_network(subnet.cidr)
+    except ValueError:
+        return False
+    return held and not snapshot.ids("ports_by_address", (subnet.id, address))
+
+
+def _wires(hosts: Iterable[Host]) -> list[tuple[list[str], Wire]]:
+    """Gives the physical networks with their names: NICs that one of these leads to, on any host; those with a NIC in
+    common are one wire.
     """
     plugs: dict[str, set[tuple[str, str]]] = {}
     for host in hosts:
@@ -151,4 +197,4 @@ def _wires(hosts: Iterable[Host]) -> list[Wire]:
             merged.remove(other)
             names, ends = other[0] + names, other[1] | ends
         merged.append((names, ends))
-    return [Wire(" and ".join(names), tuple(sorted(ends))) for names, ends in merged]
+    return [(names, Wire(" and ".join(names), tuple(sorted(ends)))) for names, ends in merged]

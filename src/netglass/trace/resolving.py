@@ -58,8 +58,6 @@ def neighbour(fabric: Fabric, memory: Memory, sender: End, address: str) -> Next
             mac = taken.packet.arp_sha or taken.packet.eth_src
             _let_be_heard(fabric, memory, mac, address)
             return NextHop(address, sender, mac, None, asked)
-        if not taken.to.host:  # on no host of ours: what it does is assumed
-            return NextHop(address, sender, taken.to.mac, taken.to, asked)
         answered = Walk(fabric, memory).emit(taken.to, answer(asking, taken.to.mac))
         if any(_is(back.to, sender) for back in deliveries(answered)):
             return NextHop(address, sender, taken.to.mac, taken.to, asked, answered)
@@ -79,4 +77,5 @@ def _answering(asked: Hop, sender: End) -> Iterator[Deliver]:
 
 
 def _is(one: End, other: End) -> bool:
-    return (one.host, one.netns, one.device) == (other.host, other.netns, other.device)
+    places = [(end.host, end.netns, end.device, "" if end.host else end.address) for end in (one, other)]
+    return places[0] == places[1]

@@ -165,7 +165,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     host   empty for what is on no host, such as a wire
     place  its name: of the switch, bridge, namespace (empty: the host's own), guest or wire
-    kind   ``switch``, ``bridge`` (Linux), ``wire``, ``tunnel``, ``namespace``, ``guest``
+    kind   ``switch``, ``bridge`` (Linux), ``wire``, ``tunnel``, ``namespace``, ``guest``, ``outside``, ``device``
     """
 
     host: str

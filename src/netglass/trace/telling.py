@@ -118,6 +118,7 @@ def _subject(hop: Hop) -> str:
         "tunnel": f"Tunnel port {hop.place}",
         "namespace": f"Namespace {hop.place}" if hop.place else "The network stack",
         "guest": f"Guest {hop.place}",
+        "outside": hop.place,
     }.get(hop.kind, hop.place)
     return f"{named} on {hop.host}" if hop.host else named
 
@@ -189,7 +190,7 @@ def _sends(hop: Hop, outputs: list[Output]) -> str:
         return "reaches " + _list([f"{step.device} on {step.next.host}" for step in outputs])
     if len(outputs) == 1:
         step = outputs[0]
-        first = hop.kind in ("guest", "namespace")
+        first = hop.kind in ("guest", "namespace", "outside")
         said = f"sends {_described(step.packet) if first else 'it'} out of {step.device}"
         with_tag = f" with {_tag(step.packet)}" if step.packet.vlan is not None else ""
         return said + with_tag + _HOW[step.how]

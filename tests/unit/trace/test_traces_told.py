@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from netglass.model.resources import HostSettings, Router
 from netglass.trace.model import Wish, trace_model
 from netglass.trace.result import Trace
 from netglass.trace.telling import heading, sentences, verdict
@@ -90,6 +91,82 @@ def no_route() -> tuple[TraceCloud, Wish]:
     return cloud, Wish("vm1", "203.0.113.7", "udp", 53)
 
 
+def tunnelled(kind: str, populated: bool) -> TraceCloud:
+    """Makes a network in tunnels with guests on both hypervisors."""
+    settings = HostSettings(tunnel_types=("gre", "vxlan", "geneve"), l2_population=populated)
+    cloud = TraceCloud(settings)
+    made = cloud.network("net1", dhcp_on="control", network_type=kind, physical_network="", segmentation_id=1)
+    for number, host in enumerate(("compute1", "compute2")):
+        cloud.guest(f"vm{number + 1}", made, host, f"10.0.0.{11 + number}")
+    return cloud
+
+
+def two_hosts_gre() -> tuple[TraceCloud, Wish]:
+    return tunnelled("gre", populated=False), Wish("vm1", "vm2")
+
+
+def two_hosts_vxlan() -> tuple[TraceCloud, Wish]:
+    return tunnelled("vxlan", populated=True), Wish("vm1", "vm2")
+
+
+def unknown_in_tunnels() -> tuple[TraceCloud, Wish]:
+    return tunnelled("geneve", populated=True), Wish("vm1", "10.0.0.99")
+
+
+def routed() -> TraceCloud:
+    """Makes two networks that a router on control joins with each other and with the outside."""
+    cloud = TraceCloud(
+        HostSettings(
+            bridge_mappings={"default": "br-eth2", "external": "br-ex"},
+            bridge_nics={"br-eth2": "eth2", "br-ex": "eth3"},
+        )
+    )
+    made = {"net1": cloud.network("net1"), "net2": cloud.network("net2", "10.0.1.0/24")}
+    public = cloud.network(
+        "public",
+        "203.0.113.0/24",
+        network_type="flat",
+        segmentation_id=None,
+        physical_network="external",
+        external=True,
+        gateway_ip="203.0.113.1",
+    )
+    cloud.guest("vm1", made["net1"], "compute1", "10.0.0.11")
+    cloud.guest("vm2", made["net2"], "compute2", "10.0.1.12")
+    router = cloud.router(
+        "r1", "control", {made["net1"]: "10.0.0.1", made["net2"]: "10.0.1.1"}, (public, "203.0.113.9")
+    )
+    cloud.floating("203.0.113.77", router, "vm2")
+    return cloud
+
+
+def by_router() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "vm2")
+
+
+def to_the_internet() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "198.51.100.7", "tcp", 443)
+
+
+def from_a_floating_address_to_the_internet() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm2", "198.51.100.7")
+
+
+def to_a_floating_address() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "203.0.113.77")
+
+
+def from_the_internet() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("outside", "203.0.113.77", "tcp", 22)
+
+
+def router_down() -> tuple[TraceCloud, Wish]:
+    cloud = routed()
+    router = next(row for row in cloud.rows.values() if isinstance(row, Router))
+    cloud.change(router.id, admin_state_up=False)
+    return cloud, Wish("vm1", "vm2")
+
+
 STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
     (same_host, True),
     (two_hosts_vlan, True),
@@ -101,6 +178,15 @@ STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
     (unbound, False),
     (stopped, False),
     (no_route, False),
+    (two_hosts_gre, True),
+    (two_hosts_vxlan, True),
+    (unknown_in_tunnels, False),
+    (by_router, True),
+    (to_the_internet, True),
+    (from_a_floating_address_to_the_internet, True),
+    (to_a_floating_address, True),
+    (from_the_internet, True),
+    (router_down, False),
 )
 
 

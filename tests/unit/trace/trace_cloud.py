@@ -7,7 +7,20 @@ from uuid import UUID
 
 import msgspec
 
-from netglass.model.resources import FixedIp, Host, HostSettings, Image, LocalVlan, Network, Port, Row, Server, Subnet
+from netglass.model.resources import (
+    FixedIp,
+    FloatingIp,
+    Host,
+    HostSettings,
+    Image,
+    LocalVlan,
+    Network,
+    Port,
+    Router,
+    Row,
+    Server,
+    Subnet,
+)
 from netglass.model.snapshot import Snapshot
 
 SETTINGS = HostSettings(bridge_mappings={"default": "br-eth2"}, bridge_nics={"br-eth2": "eth2"})
@@ -27,7 +40,9 @@ class TraceCloud:
         self._numbers = 0
         for number, host in enumerate(HOSTS):
             given = (
-                msgspec.structs.replace(settings, local_ip=f"192.0.2.{1 + number}") if _tunnels(settings) else settings
+                msgspec.structs.replace(settings, local_ip=f"192.0.2.{1 + number}")
+                if settings.tunnel_types
+                else settings
             )
             self.rows[host] = Host(id=host, settings=given)
 
@@ -43,7 +58,13 @@ class TraceCloud:
         number = self._next()
         network_id = uuid(1, number)
         given: dict[str, Any] = {"physical_network": "default", "segmentation_id": 1000 + number} | values
-        subnet = Subnet(id=uuid(2, number), network_id=network_id, cidr=cidr, ip_version=6 if ":" in cidr else 4)
+        subnet = Subnet(
+            id=uuid(2, number),
+            network_id=network_id,
+            cidr=cidr,
+            ip_version=6 if ":" in cidr else 4,
+            gateway_ip=given.pop("gateway_ip", None),
+        )
         self.put(Network(id=network_id, name=name, project_id="demo", **given), subnet)
         if dhcp_on:
             self.port(f"dhcp of {name}", network_id, dhcp_on, "10.0.0.2", device_owner="network:dhcp")
@@ -52,7 +73,7 @@ class TraceCloud:
     def port(self, name: str, network_id: str, host: str, address: str, **values: Any) -> str:
         """Makes a port, and the host's tag for its network."""
         number = self._next()
-        subnet = next(r.id for r in self.rows.values() if isinstance(r, Subnet) and r.network_id == network_id)
+        subnet = self._subnet(network_id)
         given: dict[str, Any] = {"device_owner": "compute:nova", "status": "ACTIVE", "project_id": "demo"} | values
         port = Port(
             id=uuid(3, number),
@@ -87,6 +108,45 @@ class TraceCloud:
         )
         return port_id
 
+    def router(self, name: str, host: str, inside: dict[str, str], outside: tuple[str, str] | None = None) -> str:
+        """Makes a router on a host.
+
+        inside   address of its interface by network id
+        outside  external network and the gateway's address there
+        """
+        router_id = uuid(6, self._next())
+        gateway = outside[0] if outside else ""
+        self.put(Router(id=router_id, name=name, project_id="demo", host_id=host, gateway_network_id=gateway))
+        legs = [(network, address, "router_interface") for network, address in inside.items()]
+        legs += [(*outside, "router_gateway")] if outside else []
+        for network_id, address, owner in legs:
+            self.port("", network_id, host, address, device_owner=f"network:{owner}", device_id=router_id)
+            if owner == "router_interface":
+                self.change(self._subnet(network_id), gateway_ip=address)
+        return router_id
+
+    def floating(self, address: str, router_id: str, name: str) -> None:
+        """Makes a floating IP for a guest."""
+        router, port = self.rows[router_id], self.rows[self.port_of(name)]
+        assert isinstance(router, Router)
+        assert isinstance(port, Port)
+        own = self.port("", router.gateway_network_id, "", address, device_owner="network:floatingip")
+        self.put(
+            FloatingIp(
+                id=uuid(7, self._next()),
+                project_id="demo",
+                floating_network_id=router.gateway_network_id,
+                floating_ip_address=address,
+                floating_port_id=own,
+                port_id=port.id,
+                fixed_ip_address=port.fixed_ips[0].ip_address,
+                router_id=router_id,
+            )
+        )
+
+    def _subnet(self, network_id: str) -> str:
+        return next(r.id for r in self.rows.values() if isinstance(r, Subnet) and r.network_id == network_id)
+
     def server_of(self, name: str) -> str:
         return next(row.id for row in self.rows.values() if isinstance(row, Server) and row.name == name)
 
@@ -117,7 +177,3 @@ class TraceCloud:
     def _next(self) -> int:
         self._numbers += 1
         return self._numbers
-
-
-def _tunnels(settings: HostSettings) -> bool:
-    return bool(getattr(settings, "tunnel_types", ()))

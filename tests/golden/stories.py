@@ -3,6 +3,8 @@
 basic_use_cases   the blog post's net1: DHCP on control, one server on compute1, hybrid, veth pairs
 the_other_way     the same by the other settings (native, patch ports, kernel switch), flat and IPv6, a port of an
                   outside compute service, a port that is down, DHCP options of a port's own, and wrong values
+routed            a router between net1 and a flat external network of two subnets, with a floating IP on the second,
+                  an extra route, and one that leads nowhere
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from netglass.model.resources import (
     DhcpOption,
     FixedIp,
+    FloatingIp,
     Host,
     HostRoute,
     HostSettings,
@@ -17,6 +20,7 @@ from netglass.model.resources import (
     LocalVlan,
     Network,
     Port,
+    Router,
     Row,
     Server,
     Subnet,
@@ -188,4 +192,89 @@ THE_OTHER_WAY: list[Row] = [
     ),
 ]
 
-STORIES: dict[str, list[Row]] = {"basic_use_cases": BASIC_USE_CASES, "the_other_way": THE_OTHER_WAY}
+PUBLIC = "9b1f7f0e-0d5a-4c9b-8f2e-6d1f7a2b3c44"
+PUBLIC_SUBNET = "4f2c9d10-52aa-4d53-b1de-7a8e9f0a1b55"
+SECOND_SUBNET = "6a7b8c9d-1122-4a33-9b44-5c6d7e8f9a66"
+ROUTER = "0a4f0f9e-9e0d-4f0e-8c7b-1f2e3d4c5b77"
+INSIDE = "17d3c2b1-a0f9-4e8d-9c7b-6a5f4e3d2c88"
+OUTSIDE = "e8f7a6b5-c4d3-4f2e-8a1b-0c9d8e7f6a99"
+FLOATING = "3c2b1a0f-9e8d-4c7b-9a6f-5e4d3c2b1a00"
+FLOATING_PORT = "b5a4f3e2-d1c0-4b9a-8f8e-7d6c5b4a3f11"
+
+_EDGE = HostSettings(
+    bridge_mappings={"default": "br-eth2", "external": "br-ex"},
+    bridge_nics={"br-eth2": "eth2", "br-ex": "eth3"},
+    datapath_type="netdev",
+)
+
+ROUTED: list[Row] = [
+    Host(id="control", roles=("network",), settings=_EDGE),
+    Network(id=NET1, name="net1", physical_network="default", segmentation_id=1000),
+    Subnet(id=SUBNET1, network_id=NET1, cidr="10.0.0.0/24", gateway_ip="10.0.0.1", enable_dhcp=False),
+    Network(id=PUBLIC, name="public", network_type="flat", physical_network="external", external=True),
+    Subnet(
+        id=PUBLIC_SUBNET,
+        network_id=PUBLIC,
+        cidr="203.0.113.0/24",
+        gateway_ip="203.0.113.1",
+        enable_dhcp=False,
+        created_at="2026-11-21T00:00:00Z",
+    ),
+    Subnet(
+        id=SECOND_SUBNET,
+        network_id=PUBLIC,
+        cidr="192.0.2.0/25",
+        enable_dhcp=False,
+        created_at="2026-11-21T00:00:01Z",
+    ),
+    LocalVlan(id=f"control/{NET1}", host="control", network_id=NET1, vlan=1),
+    LocalVlan(id=f"control/{PUBLIC}", host="control", network_id=PUBLIC, vlan=2),
+    Router(
+        id=ROUTER,
+        name="router",
+        gateway_network_id=PUBLIC,
+        host_id="control",
+        routes=(HostRoute("10.9.0.0/16", "10.0.0.9"), HostRoute("10.8.0.0/16", "172.16.0.9")),
+    ),
+    Port(
+        id=INSIDE,
+        network_id=NET1,
+        mac_address="fa:16:3e:00:00:01",
+        device_owner="network:router_interface",
+        device_id=ROUTER,
+        fixed_ips=(FixedIp(SUBNET1, "10.0.0.1"),),
+        host_id="control",
+    ),
+    Port(
+        id=OUTSIDE,
+        network_id=PUBLIC,
+        mac_address="fa:16:3e:00:00:02",
+        device_owner="network:router_gateway",
+        device_id=ROUTER,
+        fixed_ips=(FixedIp(PUBLIC_SUBNET, "203.0.113.2"),),
+        host_id="control",
+    ),
+    Port(
+        id=FLOATING_PORT,
+        network_id=PUBLIC,
+        mac_address="fa:16:3e:00:00:03",
+        device_owner="network:floatingip",
+        device_id=FLOATING,
+        fixed_ips=(FixedIp(SECOND_SUBNET, "192.0.2.7"),),
+    ),
+    FloatingIp(
+        id=FLOATING,
+        floating_network_id=PUBLIC,
+        floating_ip_address="192.0.2.7",
+        floating_port_id=FLOATING_PORT,
+        port_id=VM_PORT,
+        fixed_ip_address="10.0.0.3",
+        router_id=ROUTER,
+    ),
+]
+
+STORIES: dict[str, list[Row]] = {
+    "basic_use_cases": BASIC_USE_CASES,
+    "the_other_way": THE_OTHER_WAY,
+    "routed": ROUTED,
+}

@@ -59,7 +59,7 @@ class Cloud:
     def __init__(self, lab: TestLab, api: Api) -> None:
         self.lab = lab
         self.api = api
-        self._made: list[str] = []
+        self._undo: list[tuple[str, str, Any]] = []
         compute = "/compute/v2.1"
         self._flavor = api.get(f"{compute}/flavors")["flavors"][0]["id"]
         self._image = api.get("/image/v2/images")["images"][0]["id"]
@@ -67,10 +67,48 @@ class Cloud:
     def network(self, cidr: str, name: str = "net", **attributes: Any) -> str:
         """Makes a network with one subnet; gives the network's id."""
         made = self.api.post("/v2.0/networks", {"network": {"name": name, **attributes}})["network"]
-        self._made.append(f"/v2.0/networks/{made['id']}")
+        self._undo.append(("DELETE", f"/v2.0/networks/{made['id']}", None))
         version = 6 if ":" in cidr else 4
         self.api.post("/v2.0/subnets", {"subnet": {"network_id": made["id"], "ip_version": version, "cidr": cidr}})
         return str(made["id"])
+
+    def subnet_of(self, network_id: str) -> str:
+        """Gives the id of a network's first subnet."""
+        return str(self.api.get(f"/v2.0/subnets?network_id={network_id}")["subnets"][0]["id"])
+
+    def public(self) -> str:
+        """Gives the id of the external network that the lab made."""
+        return str(self.api.get("/v2.0/networks?router:external=True")["networks"][0]["id"])
+
+    def router(self, *networks: str, outside: bool = True, name: str = "router") -> str:
+        """Makes a router that joins networks, with a gateway on the external network; gives its id."""
+        wanted: dict[str, Any] = {"name": name}
+        if outside:
+            wanted["external_gateway_info"] = {"network_id": self.public()}
+        made = str(self.api.post("/v2.0/routers", {"router": wanted})["router"]["id"])
+        self._undo.append(("DELETE", f"/v2.0/routers/{made}", None))
+        for network_id in networks:
+            self.join(made, network_id)
+        return made
+
+    def join(self, router_id: str, network_id: str) -> None:
+        """Gives a router an interface on a network's first subnet."""
+        body = {"subnet_id": self.subnet_of(network_id)}
+        status, answer = self.api.call("PUT", f"/v2.0/routers/{router_id}/add_router_interface", body)
+        assert status == 200, answer
+        self._undo.append(("PUT", f"/v2.0/routers/{router_id}/remove_router_interface", body))
+
+    def floating(self, port_id: str = "") -> dict[str, Any]:
+        """Takes a floating IP, for a port where one is named; gives it as the API shows it."""
+        wanted = {"floating_network_id": self.public(), **({"port_id": port_id} if port_id else {})}
+        made: dict[str, Any] = self.api.post("/v2.0/floatingips", {"floatingip": wanted})["floatingip"]
+        self._undo.append(("DELETE", f"/v2.0/floatingips/{made['id']}", None))
+        return made
+
+    def aim(self, floating_id: str, port_id: str | None) -> None:
+        """Gives a floating IP to another port, or to none."""
+        status, answer = self.api.call("PUT", f"/v2.0/floatingips/{floating_id}", {"floatingip": {"port_id": port_id}})
+        assert status == 200, answer
 
     def start(self, name: str, network_id: str, host: str, address: str = "") -> str:
         """Asks for a guest; gives the server's id at once."""
@@ -83,7 +121,7 @@ class Cloud:
             "availability_zone": f"nova:{host}",
         }
         made = self.api.post("/compute/v2.1/servers", {"server": wanted})["server"]
-        self._made.append(f"/compute/v2.1/servers/{made['id']}")
+        self._undo.append(("DELETE", f"/compute/v2.1/servers/{made['id']}", None))
         return str(made["id"])
 
     def guest(self, name: str, network_id: str, host: str, address: str = "") -> Guest:
@@ -129,8 +167,9 @@ class Cloud:
 
     def clear(self) -> None:
         """Deletes all that was made, the newest first."""
-        for path in reversed(self._made):
-            self.api.call("DELETE", path)
+        for method, path, body in reversed(self._undo):
+            self.api.call(method, path, body)
+        self._undo.clear()
 
 
 class Pinging:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from netglass.model.resources import (
     DhcpOption,
     FixedIp,
+    FloatingIp,
     Host,
     HostRoute,
     HostSettings,
@@ -23,6 +24,7 @@ from netglass.model.resources import (
     LocalVlan,
     Network,
     Port,
+    Router,
     Row,
     Server,
     Subnet,
@@ -30,6 +32,7 @@ from netglass.model.resources import (
 from netglass.model.snapshot import Snapshot
 
 HOSTS = ("control", "compute1", "compute2")
+_SERVED = ("network:router_interface", "network:router_gateway", "network:floatingip")
 HOSTILE = ("", "a\nb", 'x"y', "a,b", "#", "\\", "10.0.0.1\n", "é", "[::1]", "../..", "300.1.1.1")
 
 
@@ -41,6 +44,8 @@ def uuid(kind: int, number: int) -> str:
 NETWORKS = tuple(uuid(1, n) for n in range(3))
 SUBNETS = tuple(uuid(2, n) for n in range(4))
 PORTS = tuple(uuid(3, n) for n in range(12))
+ROUTERS = tuple(uuid(6, n) for n in range(2))
+FLOATING = tuple(uuid(7, n) for n in range(3))
 SERVERS = tuple(uuid(4, n) for n in range(6))
 IMAGE = uuid(5, 0)
 
@@ -66,13 +71,23 @@ def settings_rows(draw: st.DrawFn) -> HostSettings:
         provider_link=draw(st.sampled_from(["veth", "patch"])),
         datapath_type=draw(st.sampled_from(["system", "netdev"])),
         firewall_driver=draw(st.sampled_from(["iptables_hybrid", "openvswitch"])),
+        tunnel_types=draw(st.sampled_from([("geneve", "gre", "vxlan"), ("geneve", "gre", "vxlan"), ("gre",), ()])),
+        local_ip=draw(st.sampled_from(["192.0.2.{}", "192.0.2.{}", "2001:db8:1::{}", "192.0.2.9", *HOSTILE])),
+        bridge_addresses=draw(st.sampled_from([{}, {"br-eth9": ("192.0.2.11/24",)}, {"br-eth2": ("x",)}])),
+        l2_population=draw(st.booleans()),
+        gateway_link=draw(st.sampled_from(["bridge", "integration"])),
     )
 
 
 @st.composite
 def host_rows(draw: st.DrawFn) -> list[Row]:
     """Draws the hosts."""
-    return [Host(id=name, settings=draw(settings_rows())) for name in draw(st.sets(host_names, min_size=1))]
+    rows: list[Row] = []
+    for name in sorted(draw(st.sets(host_names, min_size=1))):
+        settings = draw(settings_rows())
+        own = settings.local_ip.replace("{}", str(11 + HOSTS.index(name)))
+        rows.append(Host(id=name, settings=msgspec.structs.replace(settings, local_ip=own)))
+    return rows
 
 
 @st.composite
@@ -82,16 +97,17 @@ def network_rows(draw: st.DrawFn) -> list[Row]:
     for number, network_id in enumerate(NETWORKS):
         if not draw(st.booleans()):
             continue
-        flat = number == 2 and draw(st.booleans())
+        kind = draw(st.sampled_from(["vlan", "gre", "vxlan", "geneve", *(["flat"] if number == 2 else [])]))
+        wired = kind in ("vlan", "flat")
         rows.append(
             Network(
                 id=network_id,
                 name=f"net{number}",
                 admin_state_up=draw(st.sampled_from([True, True, True, False])),
                 mtu=draw(st.sampled_from([1450, 1500, 9000])),
-                network_type="flat" if flat else "vlan",
-                physical_network=draw(st.sampled_from(["default", "default", "other"])),
-                segmentation_id=None if flat else 1000 + number,
+                network_type=kind,
+                physical_network=draw(st.sampled_from(["default", "default", "other"])) if wired else "",
+                segmentation_id=None if kind == "flat" else 1000 + number,
             )
         )
         rows += [_subnet(draw, network_id, number), *([_subnet6(draw, network_id)] if number == 0 else [])]
@@ -133,7 +149,31 @@ def clouds(draw: st.DrawFn) -> list[Row]:
     rows = [*hosts, *networks, Image(id=IMAGE, name="light")]
     ports = _ports(draw, [row.id for row in networks if isinstance(row, Network)], subnets, names)
     servers = [_server(draw, number, ports) for number in range(len(SERVERS))]
-    return [*rows, *ports, *(s for s in servers if s is not None), *_tags(ports)]
+    routers = [_router(draw, number, names) for number in range(draw(st.integers(0, len(ROUTERS))))]
+    floating = [_floating(draw, number, ports) for number in range(len(FLOATING))] if ports and routers else []
+    return [*rows, *ports, *(s for s in servers if s is not None), *_tags(ports), *routers, *floating]
+
+
+def _router(draw: st.DrawFn, number: int, hosts: list[str]) -> Router:
+    routes = [(), (HostRoute("198.51.100.0/24", "10.0.0.9"),), (HostRoute("2001:db8:9::/64", "2001:db8::9"),)]
+    return Router(
+        id=ROUTERS[number],
+        admin_state_up=draw(st.sampled_from([True, True, False])),
+        enable_snat=draw(st.booleans()),
+        host_id=draw(st.sampled_from(["", *hosts])),
+        routes=draw(st.sampled_from(routes)),
+    )
+
+
+def _floating(draw: st.DrawFn, number: int, ports: list[Port]) -> FloatingIp:
+    return FloatingIp(
+        id=FLOATING[number],
+        floating_network_id=NETWORKS[0],
+        floating_ip_address=f"203.0.113.{10 + number}",
+        floating_port_id=draw(st.sampled_from(ports)).id,
+        fixed_ip_address=f"10.0.0.{20 + number}",
+        router_id=draw(st.sampled_from(["", *ROUTERS])),
+    )
 
 
 def _ports(draw: st.DrawFn, networks: list[str], subnets: list[Subnet], hosts: list[str]) -> list[Port]:
@@ -144,14 +184,16 @@ def _ports(draw: st.DrawFn, networks: list[str], subnets: list[Subnet], hosts: l
         network_id = networks[number % len(networks)]
         host = draw(st.sampled_from(["", *hosts]))
         dhcp = number >= 8 and host != ""
+        owner = draw(st.sampled_from(["compute:nova", "compute:nova", "", *_SERVED]))
+        device = {**dict.fromkeys(_SERVED, ROUTERS[number % 2]), "network:floatingip": FLOATING[number % 3]}
         found.append(
             Port(
                 id=PORTS[number],
                 network_id=network_id,
                 mac_address=f"fa:16:3e:00:00:{number:02x}",
                 admin_state_up=draw(st.sampled_from([True, True, True, False])),
-                device_owner="network:dhcp" if dhcp else draw(st.sampled_from(["compute:nova", "compute:nova", ""])),
-                device_id=f"dhcp-{host}" if dhcp else SERVERS[number % len(SERVERS)],
+                device_owner="network:dhcp" if dhcp else owner,
+                device_id=f"dhcp-{host}" if dhcp else device.get(owner, SERVERS[number % len(SERVERS)]),
                 fixed_ips=tuple(_fixed(s, number) for s in subnets if s.network_id == network_id),
                 extra_dhcp_opts=draw(st.sampled_from([(), (), (DhcpOption("tftp-server", "192.0.2.7"),)])),
                 host_id=host,
@@ -208,6 +250,8 @@ def _spoilt(draw: st.DrawFn, row: Row) -> Row:
             {"segmentation_id": None},
             {"segmentation_id": 5000},
             {"network_type": "vxlan"},
+            {"network_type": "gre", "segmentation_id": 1 << 32},
+            {"network_type": "stt"},
             {"physical_network": text},
         ],
         Subnet: [{"cidr": text}, {"gateway_ip": text}, {"dns_nameservers": (text,)}, {"host_routes": (_route(text),)}],
@@ -220,6 +264,13 @@ def _spoilt(draw: st.DrawFn, row: Row) -> Row:
         ],
         Server: [{"hostname": text}, {"port_ids": PORTS}, {"host": "compute1"}],
         Image: [{"guest": "full"}],
+        Router: [{"routes": (_route(text),)}, {"routes": (HostRoute("10.9.0.0/16", text),)}, {"id": text}],
+        FloatingIp: [
+            {"floating_ip_address": text},
+            {"fixed_ip_address": text},
+            {"floating_ip_address": "2001:db8::5"},
+            {"floating_ip_address": "203.0.113.10"},
+        ],
     }
     choices = wrong.get(type(row), [{}])
     return msgspec.structs.replace(row, **draw(st.sampled_from(choices)))

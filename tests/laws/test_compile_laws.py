@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from random import Random
 
@@ -9,7 +10,7 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from laws.strategies import any_clouds, broken_clouds, clouds, host_names, snapshot_of, snapshots
+from laws.strategies import HOSTS, any_clouds, broken_clouds, clouds, host_names, snapshot_of, snapshots
 from netglass.compile.compiler import compile_host
 from netglass.compile.relevant import relevant_rows
 from netglass.desired.diff import Plan, plan, settled
@@ -60,7 +61,7 @@ def test_without_intent_a_host_is_left_with_what_its_own_row_asks_for(snapshot: 
     row = snapshot.get(Host, host)
     alone = compile_host(snapshot_of([row] if row else []), host)
     assert compile_host(Snapshot.empty(), host) == HostState(host=host)
-    assert {thing.owner for thing in _things(alone)} <= {"switching"}
+    assert {thing.owner for thing in _things(alone)} <= {"switching", "tunnels"}
     assert {ref for thing in _things(alone) for ref in thing.intent} <= {f"host:{host}"}
 
 
@@ -87,9 +88,17 @@ def test_every_packet_has_a_flow_and_every_flow_an_end(snapshot: Snapshot, host:
     state = compile_host(snapshot, host)
     for bridge in state.bridges:
         mine = [flow for flow in state.flows if flow.bridge == bridge.name]
-        assert [flow.actions for flow in mine if flow.match == ""] == ["NORMAL"]
+        for table in {flow.table for flow in mine} | {0}:
+            rest = [flow for flow in mine if flow.table == table and flow.match == ""]
+            classified = bridge.name == "br-tun" and table == 1  # unicast and multicast are all that there is
+            assert len(rest) == (0 if classified else 1)
+            assert all(flow.priority <= other.priority for flow in rest for other in mine if other.table == table)
+    tables = {(flow.bridge, flow.table) for flow in state.flows}
     for flow in state.flows:
-        assert flow.actions == "drop" or flow.actions.endswith("NORMAL")
+        last = re.split(r",(?![^(]*\))", flow.actions)[-1]
+        onward = re.fullmatch(r"resubmit\(,(\d+)\)", last)
+        assert onward or last in ("drop", "NORMAL", "IN_PORT") or last.startswith("output:")
+        assert not onward or (int(onward[1]) > flow.table and (flow.bridge, int(onward[1])) in tables)
         cookie = unpack_cookie(flow.cookie)
         assert cookie is not None
         assert OWNERS[cookie.feature] == flow.owner
@@ -112,6 +121,33 @@ def test_two_networks_never_meet_on_a_switch(snapshot: Snapshot, host: str) -> N
 
 
 @given(snapshots(), host_names)
+def test_a_tag_leaves_by_one_tunnel_id_alone_and_never_back_into_a_tunnel(snapshot: Snapshot, host: str) -> None:
+    state = compile_host(snapshot, host)
+    kinds = {port.name: port.type for port in state.switch_ports}
+    ways = defaultdict(set)
+    for flow in (flow for flow in state.flows if flow.bridge == "br-tun"):
+        number = re.search(r"set_field:(0x[0-9a-f]+)->tun_id", flow.actions)
+        leaving = {kinds[name] for name in re.findall(r'output:"([^"]+)"', flow.actions)}
+        if flow.table in (2, 3, 4, 10):
+            assert leaving <= {"patch"}
+        if number:
+            ways[re.findall(r"dl_vlan=(\d+)", flow.match)[0]] |= {(kind, number[1]) for kind in leaving}
+    assert all(len(found) == 1 for found in ways.values())
+
+
+@given(snapshots())
+def test_tunnels_are_there_at_both_ends_or_at_none(snapshot: Snapshot) -> None:
+    found = set()
+    for host in HOSTS:
+        state = compile_host(snapshot, host)
+        assert len({port.name for port in state.switch_ports if port.ofport}) <= 1
+        for port in state.switch_ports:
+            if "remote_ip" in port.options:
+                found.add((port.type, port.options["local_ip"], port.options["remote_ip"]))
+    assert {(kind, remote, local) for kind, local, remote in found} == found
+
+
+@given(snapshots(), host_names)
 def test_nothing_refers_to_what_is_not_there(snapshot: Snapshot, host: str) -> None:
     state = compile_host(snapshot, host)
     spaces = {namespace.name for namespace in state.namespaces} | {""}
@@ -119,6 +155,9 @@ def test_nothing_refers_to_what_is_not_there(snapshot: Snapshot, host: str) -> N
     ports = {port.name for port in state.switch_ports}
     made = {nic.tap for guest in state.guests for nic in guest.nics}
     assert {tag.port for tag in state.port_tags} <= ports
+    named = {name for flow in state.flows for name in re.findall(r'output:"([^"]+)"', flow.actions)}
+    named |= {name for flow in state.flows for name in re.findall(r'in_port="([^"]+)"', flow.match)}
+    assert named <= ports
     assert {port.bridge for port in state.switch_ports} <= {bridge.name for bridge in state.bridges}
     assert {link.netns for link in state.links} <= spaces
     assert {(a.netns, a.device) for a in state.addresses} <= devices
@@ -133,8 +172,13 @@ def test_nothing_refers_to_what_is_not_there(snapshot: Snapshot, host: str) -> N
 
 
 @given(broken_clouds(), host_names)
-def test_no_hostile_text_reaches_dnsmasq(rows: list[Row], host: str) -> None:
+def test_no_hostile_text_reaches_dnsmasq_or_the_switch(rows: list[Row], host: str) -> None:
     state = compile_host(snapshot_of(rows), host)
+    for flow in state.flows:
+        assert re.fullmatch(r'[0-9a-zA-Z_=,:."/-]*', flow.match)
+        assert re.fullmatch(r'[0-9a-zA-Z_=,:."/()\[\]>-]*', flow.actions)
+    for port in state.switch_ports:
+        assert all(value.isprintable() and value.isascii() for value in port.options.values())
     for daemon in state.daemons:
         assert all(argument.isprintable() and argument.isascii() for argument in daemon.argv)
     for file in state.files:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,12 +32,14 @@ from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, RowLine
 from netglass.model.resources import (
     FixedIp,
     Flavor,
+    FloatingIp,
     Host,
     HostSettings,
     Image,
     LocalVlan,
     Network,
     Port,
+    Router,
     Row,
     Server,
     Subnet,
@@ -61,7 +64,8 @@ def ports() -> st.SearchStrategy[Row]:
         network_id=networks,
         name=texts,
         host_id=st.sampled_from(["", *HOSTS]),
-        device_owner=st.sampled_from(["", "compute:nova", "network:dhcp"]),
+        device_owner=st.sampled_from(["", "compute:nova", "network:dhcp", "network:floatingip"]),
+        device_id=st.sampled_from(["", "fip-1", "fip-2", "rt-1"]),
         realised_on=st.sampled_from([(), ("host-a",), ("host-b",)]),
     )
 
@@ -85,9 +89,12 @@ def rows() -> st.SearchStrategy[Row]:
         ports(),
         local_vlans(),
         st.builds(
-            lambda network, mtu: Network(id=network, segmentation_id=1000 + NETWORKS.index(network), mtu=mtu),
+            lambda network, mtu, kind: Network(
+                id=network, segmentation_id=1000 + NETWORKS.index(network), mtu=mtu, network_type=kind
+            ),
             networks,
             st.sampled_from([1400, 1500]),
+            st.sampled_from(["vlan", "gre", "gre"]),
         ),
         st.builds(
             lambda n, network, name: Subnet(id=f"sub-{n}", network_id=network, cidr="10.0.0.0/24", name=name),
@@ -95,13 +102,34 @@ def rows() -> st.SearchStrategy[Row]:
             networks,
             texts,
         ),
-        st.builds(lambda host, role: Host(id=host, roles=(role,)), hosts, st.sampled_from(["hypervisor", "network"])),
+        st.builds(
+            lambda host, role, populated: Host(
+                id=host, roles=(role,), settings=HostSettings(l2_population=populated, tunnel_types=("gre",))
+            ),
+            hosts,
+            st.sampled_from(["hypervisor", "network"]),
+            st.booleans(),
+        ),
         st.builds(
             lambda n, host, flavor, image: Server(id=f"srv-{n}", name=n, host=host, flavor_id=flavor, image_id=image),
             names,
             st.sampled_from(["", *HOSTS]),
             st.sampled_from(["fl-1", "fl-2"]),
             st.sampled_from(["im-1", "im-2"]),
+        ),
+        st.builds(lambda n, host: Router(id=f"rt-{n}", host_id=host), names, st.sampled_from(["", *HOSTS])),
+        st.builds(
+            lambda n, port, router: FloatingIp(
+                id=f"fip-{n}",
+                floating_network_id="net-1",
+                floating_ip_address=f"203.0.113.{n}",
+                fixed_ip_address=f"10.0.0.{n}",
+                floating_port_id=port,
+                router_id=router,
+            ),
+            names,
+            st.sampled_from(PORTS[:3]),
+            st.sampled_from(["", "rt-1", "rt-2"]),
         ),
         st.builds(lambda n, ram: Flavor(id=f"fl-{n}", name=n, ram_mb=ram), names, st.sampled_from([64, 128])),
         st.builds(lambda n, size: Image(id=f"im-{n}", name=n, size=size), names, st.sampled_from([0, 9])),
@@ -296,8 +324,16 @@ def real_networks(draw: st.DrawFn) -> list[Row]:
     made: list[Row] = []
     for n in range(3):
         mtu, dhcp = draw(st.sampled_from([1400, 1500])), draw(st.sampled_from([True, True, False]))
+        kind = draw(st.sampled_from(["vlan", "gre", "vxlan", "geneve"]))
         made += [
-            Network(id=uuid(1, n), name=f"net{n}", physical_network="default", segmentation_id=1000 + n, mtu=mtu),
+            Network(
+                id=uuid(1, n),
+                name=f"net{n}",
+                network_type=kind,
+                physical_network="default" if kind == "vlan" else "",
+                segmentation_id=1000 + n,
+                mtu=mtu,
+            ),
             Subnet(
                 id=uuid(2, n),
                 network_id=uuid(1, n),
@@ -327,6 +363,14 @@ def real_port(draw: st.DrawFn, n: int, network: int, owner: str, device: str) ->
     )
 
 
+def real_tunnels(draw: st.DrawFn, host: str) -> dict[str, Any]:
+    """Gives settings of a host's tunnels, of which some do not fit to those of others."""
+    types = st.sampled_from([("gre",), ("geneve", "gre", "vxlan"), ("geneve", "gre", "vxlan"), ()])
+    address = draw(st.sampled_from(["192.0.2.{}", "192.0.2.{}", "192.0.2.{}", "2001:db8::{}", "192.0.2.1", "", "x"]))
+    own = address.format(11 + HOSTS.index(host))
+    return {"tunnel_types": draw(types), "local_ip": own, "l2_population": draw(st.booleans())}
+
+
 @st.composite
 def clouds(draw: st.DrawFn) -> Snapshot:
     """Gives a cloud with guests and DHCP, of which a few rows that others refer to may be missing."""
@@ -334,7 +378,7 @@ def clouds(draw: st.DrawFn) -> Snapshot:
     image = Image(id=IMAGE_ID, name="light", guest=draw(st.sampled_from(["light", "light", "other"])))
     made: list[Row] = [FLAVOR, image, *real_networks(draw)]
     for host in HOSTS:
-        settings_ = msgspec.structs.replace(SETTINGS, firewall_driver=draw(drivers))
+        settings_ = msgspec.structs.replace(SETTINGS, firewall_driver=draw(drivers), **real_tunnels(draw, host))
         made.append(Host(id=host, roles=("hypervisor", "network"), settings=settings_))
     made += [real_port(draw, n, n % 3, "network:dhcp", f"dhcp{n}") for n in range(4)]
     for n in range(4, 9):

@@ -10,7 +10,11 @@
     [settings]                               # model.resources.HostSettings
     bridge_mappings = { default = "br-eth2" }
     bridge_nics = { br-eth2 = "eth2" }
+    bridge_addresses = { br-eth2 = ["192.168.133.112/24"] }   # moved there from the NIC
     provider_link = "veth"                   # or patch
+    tunnel_types = ["gre"]                   # of gre, vxlan, geneve; none by default
+    local_ip = "192.168.133.112"             # where tunnels begin; on a bridge, with the userspace switch
+    l2_population = false                    # tell br-tun where every address is, in place of learning it
     datapath_type = "auto"                   # or system, netdev; auto asks the kernel at start
     firewall_driver = "iptables_hybrid"      # or openvswitch
 
@@ -22,12 +26,13 @@ from __future__ import annotations
 import os
 import socket
 import tomllib
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 import msgspec
 
 from netglass.base.errors import NetglassError
-from netglass.model.resources import HostSettings
+from netglass.model.resources import TUNNEL_TYPES, HostSettings
 
 AUTO = "auto"
 ROLES = ("hypervisor", "network")
@@ -132,6 +137,24 @@ def _check(config: Config, path: Path) -> None:
         value = getattr(config.settings, key)
         if value not in choices:
             raise ConfigError(f"{path}: settings.{key} is {value!r}; wanted is one of {list(choices)}")
+    _check_tunnels(config.settings, path)
+
+
+def _check_tunnels(settings: Settings, path: Path) -> None:
+    wrong = [kind for kind in settings.tunnel_types if kind not in TUNNEL_TYPES]
+    if wrong:
+        raise ConfigError(f"{path}: settings.tunnel_types has {wrong}; wanted are some of {list(TUNNEL_TYPES)}")
+    if settings.tunnel_types:
+        try:
+            ip_address(settings.local_ip)
+        except ValueError as error:
+            raise ConfigError(f"{path}: settings.local_ip: {error}; tunnels begin at an address") from error
+    for bridge, addresses in settings.bridge_addresses.items():
+        for address in addresses:
+            try:
+                ip_interface(address)
+            except ValueError as error:
+                raise ConfigError(f"{path}: settings.bridge_addresses.{bridge}: {error}") from error
 
 
 def _machine(config: Config) -> dict[str, int]:

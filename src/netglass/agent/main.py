@@ -19,8 +19,10 @@ from pathlib import Path
 
 from netglass import __version__
 from netglass.agent.answers import Answers
+from netglass.agent.appliers.announcements import Announcements
 from netglass.agent.appliers.daemons import Daemons
 from netglass.agent.appliers.files import Files
+from netglass.agent.appliers.filters import Filters
 from netglass.agent.appliers.flows import Flows
 from netglass.agent.appliers.guests import Guests
 from netglass.agent.appliers.inet import Inet
@@ -124,9 +126,11 @@ def _appliers(config: Config, database: Database, guests: Guests) -> list[Applie
         switch,
         Sysctls(),
         Inet(marks, conversations),
+        Filters(marks),
         Flows(database),
         Files(Path(config.state_directory) / "files.json"),
         Daemons(run_directory / "daemons"),
+        Announcements(run_directory / "announced.json", conversations),
     ]
 
 

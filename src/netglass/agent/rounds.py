@@ -31,10 +31,11 @@ _LOOK_AT_TOO = {"files": {"daemons"}}
 
 # What else may differ after a kind was changed: a device that was made anew has no addresses, a bridge no flows.
 _DISTURBS = {
-    "namespaces": {"links", "addresses", "routes", "sysctls", "daemons"},
+    "namespaces": {"links", "addresses", "routes", "rule_sets", "sysctls", "daemons"},
     "guests": {"links", "sysctls", "guest_boots"},
     "links": {"addresses", "routes", "sysctls", "daemons"},
-    "bridges": {"switch_ports", "port_tags", "flows"},
+    "addresses": {"routes", "announcements"},
+    "bridges": {"switch_ports", "port_tags", "flows", "links"},
     "switch_ports": {"links", "port_tags", "flows"},
     "files": {"daemons"},
 }

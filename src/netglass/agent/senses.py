@@ -6,7 +6,7 @@ Between events nothing is read but the time of change of one directory, once a s
 |-----------------------------------|-------------------------------------------------------------|
 | links, addresses, routes          | netlink multicast, a socket in every namespace that is used |
 | bridges, switch_ports, port_tags  | the switch's database, monitored                            |
-| flows, daemons, guests            | what their appliers hand out: flow monitors, pidfds         |
+| flows, daemons, guests, rule_sets | what their appliers hand out: monitors, pidfds, sockets     |
 | namespaces                        | the directory of their names                                |
 """
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from netglass.desired.state import Daemon, HostState, Thing
 from netglass.model.protocol import GuestReport
-from netglass.model.resources import Port, Server
+from netglass.model.resources import FloatingIp, Port, Router, Server
 from netglass.model.snapshot import Snapshot
 
 _PORT = "port:"
@@ -52,13 +52,19 @@ def port_changes(snapshot: Snapshot, host: str, standing: frozenset[str]) -> tup
             continue
         if not said:
             realised.append(port.id)
-        elif port.host_id == host or _serves(snapshot, host, port):
+        elif port.host_id == host or _serves(snapshot, host, port) or _translates(snapshot, host, port):
             lost.append(port.id)
     return tuple(sorted(realised)), tuple(sorted(lost))
 
 
 def _serves(snapshot: Snapshot, host: str, port: Port) -> bool:
     return any(server.host_id == host for server in snapshot.rows("dhcp_ports_by_network", port.network_id))
+
+
+def _translates(snapshot: Snapshot, host: str, port: Port) -> bool:
+    floating = snapshot.get(FloatingIp, port.device_id) if port.device_owner == "network:floatingip" else None
+    router = snapshot.get(Router, floating.router_id) if floating is not None else None
+    return router is not None and router.host_id == host
 
 
 def guest_changes(snapshot: Snapshot, host: str, seen: Mapping[str, GuestReport]) -> tuple[GuestReport, ...]:

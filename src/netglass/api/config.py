@@ -10,6 +10,8 @@
 
     [cloud]                                 # model.caller.CloudSettings
     vlan_ranges = [["default", 1000, 1999]]
+    tenant_network_types = ["vlan"]         # what projects get, in this order: vlan, gre, vxlan, geneve
+    tunnel_ranges = { gre = [1, 1000] }     # tunnel ids that projects get, by type
 
 Secrets are files of mode 0600, one value each; what is missing is made.  Putting a file there before the first start
 chooses its value:

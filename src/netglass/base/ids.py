@@ -7,6 +7,9 @@ Source: DATAPLANE.md, "Names".
 
 from __future__ import annotations
 
+from hashlib import sha256
+from ipaddress import ip_address
+
 IFNAMSIZ = 15
 """Longest name of a network device, in characters."""
 
@@ -36,6 +39,33 @@ def qvo_name(port_id: str) -> str:
 def qdhcp_name(network_id: str) -> str:
     """Gives the namespace that serves a network's DHCP."""
     return "qdhcp-" + network_id
+
+
+def qrouter_name(router_id: str) -> str:
+    """Gives the namespace that a router is."""
+    return "qrouter-" + router_id
+
+
+def qr_name(port_id: str) -> str:
+    """Gives a router's device inside."""
+    return "qr-" + port_id[:_KEPT]
+
+
+def qg_name(port_id: str) -> str:
+    """Gives a router's device on its external network."""
+    return "qg-" + port_id[:_KEPT]
+
+
+def tunnel_port_name(tunnel_type: str, address: str) -> str:
+    """Gives the port of br-tun that leads to the peer with this address, as in ``gre-c0a88572``.
+
+    An IPv4 address is there in hexadecimal, an IPv6 address as a hash that fits; `address` must be canonical.
+    """
+    number = ip_address(address)
+    if number.version == 4:
+        return f"{tunnel_type}-{int(number):08x}"
+    name = f"{tunnel_type}-{sha256(address.encode()).hexdigest()}"
+    return name[:IFNAMSIZ]
 
 
 def int_peer_name(bridge: str) -> str:

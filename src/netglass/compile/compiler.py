@@ -2,8 +2,10 @@
 
     place     the host's part of intent, looked up and checked
     switching bridges, the links between them, flows
+    tunnels   br-tun, and what leads to other hosts
     plugging  guests' ports
     dhcp      DHCP servers, and the metadata proxies beside them
+    routing   routers, and the same
     guests    light guests
 
 Called by the agent, by ``netglass plan``, and by whatever wants to know why a host is as it is.
@@ -20,17 +22,20 @@ from netglass.compile.dhcp import compile_dhcp
 from netglass.compile.guests import compile_guests
 from netglass.compile.place import place_of
 from netglass.compile.plugging import compile_plugging
+from netglass.compile.routing import compile_routing
 from netglass.compile.switching import compile_switching
+from netglass.compile.tunnels import compile_tunnels
 from netglass.desired.state import KINDS, Diagnostic, HostState, Thing
 from netglass.model.snapshot import Snapshot
 
-_PARTS = (compile_switching, compile_plugging, compile_dhcp, compile_guests)
+_PARTS = (compile_switching, compile_tunnels, compile_plugging, compile_dhcp, compile_routing, compile_guests)
 
 
 def compile_host(snapshot: Snapshot, host: str) -> HostState:
     """Gives what a host must look like by all intent in `snapshot`; empty for a host without a row.
 
-    Cost: O(what is on the host, and the ports of the networks that it serves DHCP for).
+    Cost: O(what is on the host, the ports of the networks that it serves DHCP for, and, with l2_population, of those
+    that it has tunnels for).
     """
     place = place_of(snapshot, host)
     if place is None:

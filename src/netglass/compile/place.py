@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from netglass.desired.state import Diagnostic
-from netglass.model.resources import Host, HostSettings, LocalVlan, Network, Port, Server, Subnet, ref
+from netglass.model.resources import TUNNEL_TYPES, Host, HostSettings, LocalVlan, Network, Port, Server, Subnet, ref
 from netglass.model.snapshot import Snapshot
 
 INTEGRATION = "br-int"
+TUNNEL = "br-tun"
 DHCP_OWNER = "network:dhcp"
 
+_TUNNEL_ID_MAX = {"gre": (1 << 32) - 1, "vxlan": (1 << 24) - 1, "geneve": (1 << 24) - 1}  # bits of key and VNI
 _SERVICES = ("network:", "neutron:")
 _BRIDGE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,14}")
 _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -28,7 +31,7 @@ class Carried:
     """A network that this host carries.
 
     vlan    the host's own tag for it
-    bridge  the provider bridge that leads to its physical network
+    bridge  the provider bridge that leads to its physical network, or `TUNNEL`
     intent  the rows that say so
     """
 
@@ -39,10 +42,29 @@ class Carried:
 
 
 @dataclass(frozen=True)
+class Tunnels:
+    """One end of tunnels.
+
+    types    ascending
+    address  canonical
+    """
+
+    types: tuple[str, ...]
+    address: str
+
+    @property
+    def version(self) -> int:
+        """Gives the IP version, 4 or 6, that the tunnels run over."""
+        return ip_address(self.address).version
+
+
+@dataclass(frozen=True)
 class Place:
     """One host's part of intent.
 
-    bridges  provider bridges by name, ascending, each with its NIC (empty: none)
+    bridges  provider bridges, and those that hold addresses of the host, ascending by name, each with its NIC
+             (empty: none)
+    tunnels  where the host's tunnels begin, and what they may be; None: the host has none
     carried  by network id
     ports    bound here, ascending by id
     """
@@ -50,6 +72,7 @@ class Place:
     snapshot: Snapshot
     host: Host
     bridges: dict[str, str]
+    tunnels: Tunnels | None
     carried: dict[str, Carried]
     ports: tuple[Port, ...]
     diagnostics: tuple[Diagnostic, ...] = field(default=())
@@ -87,14 +110,30 @@ def place_of(snapshot: Snapshot, host_id: str) -> Place | None:
         return None
     diagnostics: list[Diagnostic] = []
     bridges = _bridges(host, diagnostics)
+    tunnels = tunnels_of(host)
+    if tunnels is None and host.settings.tunnel_types:
+        text = f"Host {host.id} has no address for tunnels: local_ip is {host.settings.local_ip!r}."
+        diagnostics.append(Diagnostic(code="bad-local-ip", intent=(ref(host),), text=text))
     return Place(
         snapshot=snapshot,
         host=host,
         bridges=bridges,
-        carried=_carried(snapshot, host, bridges, diagnostics),
+        tunnels=tunnels,
+        carried=_carried(_Reach(snapshot, host, bridges, tunnels), diagnostics),
         ports=tuple(_nameable(snapshot.rows("ports_by_host", host_id), diagnostics)),
         diagnostics=tuple(diagnostics),
     )
+
+
+def tunnels_of(host: Host) -> Tunnels | None:
+    """Gives a host's end of tunnels; None when it has no types or no address that a tunnel can begin at."""
+    types = tuple(sorted(set(host.settings.tunnel_types) & set(TUNNEL_TYPES)))
+    try:
+        address = ip_address(host.settings.local_ip)
+    except ValueError:
+        return None
+    usable = not (address.is_unspecified or address.is_multicast or "%" in str(address))
+    return Tunnels(types, str(address)) if types and usable else None
 
 
 def is_word(text: str) -> bool:
@@ -110,9 +149,9 @@ def is_service(port: Port) -> bool:
 def _bridges(host: Host, diagnostics: list[Diagnostic]) -> dict[str, str]:
     settings = host.settings
     found = {}
-    for bridge in sorted(set(settings.bridge_mappings.values())):
-        if bridge == INTEGRATION or not _BRIDGE.fullmatch(bridge):
-            text = f"Host {host.id} maps a physical network to {bridge!r}, which cannot be a provider bridge."
+    for bridge in sorted({*settings.bridge_mappings.values(), *settings.bridge_addresses}):
+        if bridge in (INTEGRATION, TUNNEL) or not _BRIDGE.fullmatch(bridge):
+            text = f"Host {host.id} maps or addresses {bridge!r}, which cannot be a bridge to the outside."
             diagnostics.append(Diagnostic(code="bad-bridge-mapping", intent=(ref(host),), text=text))
             continue
         found[bridge] = settings.bridge_nics.get(bridge, "")
@@ -128,19 +167,30 @@ def _nameable(ports: list[Port], diagnostics: list[Diagnostic]) -> Iterator[Port
             diagnostics.append(Diagnostic(code="bad-id", intent=(ref(port),), text=text))
 
 
-def _carried(
-    snapshot: Snapshot, host: Host, bridges: dict[str, str], diagnostics: list[Diagnostic]
-) -> dict[str, Carried]:
+@dataclass(frozen=True)
+class _Reach:
+    """What a host can carry networks over."""
+
+    snapshot: Snapshot
+    host: Host
+    bridges: dict[str, str]
+    tunnels: Tunnels | None
+
+
+def _carried(reach: _Reach, diagnostics: list[Diagnostic]) -> dict[str, Carried]:
+    snapshot, host = reach.snapshot, reach.host
     found: dict[str, Carried] = {}
     taken: dict[tuple[str, object], str] = {}  # what two networks may not share -> network id
     for row in snapshot.rows("local_vlans_by_host", host.id):
         network = snapshot.get(Network, row.network_id)
-        trouble = _trouble(row, network, host, bridges)
+        trouble = _trouble(row, network, reach)
         if network is None or trouble:
             diagnostics.append(_refused(row, network, *trouble))
             continue
-        bridge = host.settings.bridge_mappings[network.physical_network]
-        claims: list[tuple[str, object]] = [("vlan", row.vlan), (bridge, network.segmentation_id)]
+        tunnelled = network.network_type in TUNNEL_TYPES
+        bridge = TUNNEL if tunnelled else host.settings.bridge_mappings[network.physical_network]
+        outside = network.network_type if tunnelled else bridge  # where its segment tells it from others
+        claims: list[tuple[str, object]] = [("vlan", row.vlan), (outside, network.segmentation_id)]
         other = next((taken[claim] for claim in claims if claim in taken), None)
         if other is not None:
             text = f"shares its local VLAN tag {row.vlan} or its segment on {bridge} with network {other}"
@@ -151,23 +201,31 @@ def _carried(
     return found
 
 
-def _trouble(
-    row: LocalVlan, network: Network | None, host: Host, bridges: dict[str, str]
-) -> tuple[str, str] | tuple[()]:
+def _trouble(row: LocalVlan, network: Network | None, reach: _Reach) -> tuple[str, str] | tuple[()]:
     if network is None:
         return "missing-network", "does not exist"
     if not is_word(network.id):
         return "bad-id", "has an id that no namespace can be named after"
     if not 1 <= row.vlan <= 4094:
         return "bad-local-vlan", f"has the local VLAN tag {row.vlan} here, outside of 1..4094"
-    if host.settings.bridge_mappings.get(network.physical_network) not in bridges:
+    if network.network_type in TUNNEL_TYPES:
+        return _tunnel_trouble(network, reach.tunnels)
+    if reach.host.settings.bridge_mappings.get(network.physical_network) not in reach.bridges:
         return "unknown-physical-network", f"is on physical network {network.physical_network!r}, not reached from here"
     if network.network_type == "flat":
         return ()
     if network.network_type != "vlan":
-        return "unsupported-network-type", f"is of type {network.network_type!r}; vlan and flat are known"
+        return "unsupported-network-type", f"is of type {network.network_type!r}, which is not known"
     if network.segmentation_id is None or not 1 <= network.segmentation_id <= 4094:
         return "bad-segment", f"has segment {network.segmentation_id}, outside of 1..4094"
+    return ()
+
+
+def _tunnel_trouble(network: Network, tunnels: Tunnels | None) -> tuple[str, str] | tuple[()]:
+    if tunnels is None or network.network_type not in tunnels.types:
+        return "unsupported-network-type", f"is of type {network.network_type!r}, for which this host has no tunnels"
+    if network.segmentation_id is None or not 1 <= network.segmentation_id <= _TUNNEL_ID_MAX[network.network_type]:
+        return "bad-segment", f"has tunnel id {network.segmentation_id}, which {network.network_type} cannot carry"
     return ()
 
 

@@ -26,3 +26,15 @@ def deaf(owner: str, intent: tuple[str, ...], device: str) -> Iterator[Sysctl]:
     for setting, value in wanted:
         name = f"net/ipv4/conf/{device}/{setting}"
         yield Sysctl(owner=owner, intent=intent, netns="", name=name, value=value)
+
+
+def blind(owner: str, intent: tuple[str, ...], nic: str) -> Iterator[Sysctl]:
+    """Keeps the host from taking packets for its own addresses off a NIC that a userspace switch reads too.
+
+    The addresses are on the switch's bridge, which has the NIC's MAC; the copy that the kernel gets would be answered
+    a second time, or refused, as the kernel has no tunnel for it.
+    """
+    yield silent(owner, intent, nic)
+    yield from deaf(owner, intent, nic)
+    # Strict: what comes in must come by the device that its sender is reached by, which is the bridge.
+    yield Sysctl(owner=owner, intent=intent, netns="", name=f"net/ipv4/conf/{nic}/rp_filter", value="1")

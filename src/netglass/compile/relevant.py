@@ -2,10 +2,13 @@
 
 Interest is in containers, never in rows:
 
-    host H        its own Host row; its LocalVlan rows; the ports bound to it; the servers on it
+    host H        its own Host row; its LocalVlan rows; the ports bound to it; the servers and routers on it
     server on H   its flavor and its image
     network on H  (H has a LocalVlan for it, or serves its DHCP): the network, its subnets, its DHCP ports
+    router on H   its floating IPs, and the ports that hold their addresses
     DHCP on H     (a DHCP port of the network is bound to H): all ports of the network
+    tunnels of H  (H has a LocalVlan for a network of a tunnel type): the LocalVlan rows of all hosts for it, and the
+                  Host rows of those hosts; with l2_population, all ports of the network too
 
 So a port that a server on H names, but that is bound elsewhere, is not there for H; nor is the network of a port that
 is bound to H while H has no LocalVlan for it.
@@ -23,12 +26,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from netglass.model.changes import Change
 from netglass.model.resources import (
     ROW_TYPE_BY_KIND,
+    TUNNEL_TYPES,
     Flavor,
+    FloatingIp,
     Host,
     Image,
     LocalVlan,
     Network,
     Port,
+    Router,
     Row,
     Server,
     Subnet,
@@ -39,6 +45,7 @@ Key = tuple[str, str]
 """A row's kind and id."""
 
 DHCP_OWNER = "network:dhcp"
+FLOATING_OWNER = "network:floatingip"
 
 
 def relevant_rows(snapshot: Snapshot, host: str) -> dict[Key, Row]:
@@ -46,7 +53,9 @@ def relevant_rows(snapshot: Snapshot, host: str) -> dict[Key, Row]:
     keys = set(_own_keys(snapshot, host))
     for network_id in _networks_on(snapshot, host):
         keys.update(_network_keys(snapshot, network_id))
-        if _serves_dhcp(snapshot, host, network_id):
+        if _is_tunnelled(snapshot, host, network_id):
+            keys.update(_peer_keys(snapshot, network_id))
+        if _serves_dhcp(snapshot, host, network_id) or _is_populated(snapshot, host, network_id):
             keys.update((Port.kind, port_id) for port_id in snapshot.ids("ports_by_network", network_id))
     found = ((key, snapshot.get(ROW_TYPE_BY_KIND[key[0]], key[1])) for key in keys)
     return {key: row for key, row in found if row is not None}
@@ -101,6 +110,17 @@ def _own_keys(snapshot: Snapshot, host: str) -> Iterator[Key]:
         yield Server.kind, server.id
         yield Flavor.kind, server.flavor_id
         yield Image.kind, server.image_id
+    for router_id in snapshot.ids("routers_by_host", host):
+        yield Router.kind, router_id
+        yield from _router_keys(snapshot, router_id)
+
+
+def _router_keys(snapshot: Snapshot, router_id: str) -> Iterator[Key]:
+    for floating in snapshot.rows("floating_ips_by_router", router_id):
+        yield FloatingIp.kind, floating.id
+        port = snapshot.get(Port, floating.floating_port_id)
+        if port is not None and port.device_owner == FLOATING_OWNER and port.device_id == floating.id:
+            yield Port.kind, port.id
 
 
 def _networks_on(snapshot: Snapshot, host: str) -> set[str]:
@@ -114,6 +134,36 @@ def _network_keys(snapshot: Snapshot, network_id: str) -> Iterator[Key]:
     yield from ((Port.kind, row_id) for row_id in snapshot.ids("dhcp_ports_by_network", network_id))
 
 
+def _peer_keys(snapshot: Snapshot, network_id: str) -> Iterator[Key]:
+    for row in snapshot.rows("local_vlans_by_network", network_id):
+        yield LocalVlan.kind, row.id
+        yield Host.kind, row.host
+
+
+def _is_tunnelled(snapshot: Snapshot, host: str, network_id: str) -> bool:
+    """Says whether the host has the network, and it is one in tunnels."""
+    network = snapshot.get(Network, network_id)
+    in_tunnels = network is not None and network.network_type in TUNNEL_TYPES
+    return in_tunnels and snapshot.get(LocalVlan, f"{host}/{network_id}") is not None
+
+
+def _is_populated(snapshot: Snapshot, host: str, network_id: str) -> bool:
+    """Says whether the host's tunnels are told where the network's ports are."""
+    return _populates(snapshot, host) and _is_tunnelled(snapshot, host, network_id)
+
+
+def _populates(snapshot: Snapshot, host: str) -> bool:
+    row = snapshot.get(Host, host)
+    return row is not None and row.settings.l2_population
+
+
+def _is_peer(snapshot: Snapshot, host: str, other: str) -> bool:
+    """Says whether two hosts share a network in tunnels; costs as many look-ups as the one with fewer networks has."""
+    few, many = sorted((host, other), key=lambda one: len(snapshot.ids("local_vlans_by_host", one)))
+    networks = (row.network_id for row in snapshot.rows("local_vlans_by_host", few))
+    return any(_is_tunnelled(snapshot, few, network) and _is_tunnelled(snapshot, many, network) for network in networks)
+
+
 def _serves_dhcp(snapshot: Snapshot, host: str, network_id: str) -> bool:
     return any(port.host_id == host for port in snapshot.rows("dhcp_ports_by_network", network_id))
 
@@ -124,19 +174,33 @@ def _is_on(snapshot: Snapshot, host: str, network_id: str) -> bool:
     return present or _serves_dhcp(snapshot, host, network_id)
 
 
+def _is_relevant_port(snapshot: Snapshot, host: str, port: Port) -> bool:
+    if port.host_id == host or _serves_dhcp(snapshot, host, port.network_id):
+        return True
+    if _is_populated(snapshot, host, port.network_id):
+        return True
+    if port.device_owner == FLOATING_OWNER:
+        return _router_host_of_port(snapshot, port) == host
+    return port.device_owner == DHCP_OWNER and _is_on(snapshot, host, port.network_id)
+
+
 def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
     if isinstance(row, Port):
-        if row.host_id == host or _serves_dhcp(snapshot, host, row.network_id):
-            return True
-        return row.device_owner == DHCP_OWNER and _is_on(snapshot, host, row.network_id)
+        return _is_relevant_port(snapshot, host, row)
     if isinstance(row, Network):
         return _is_on(snapshot, host, row.id)
     if isinstance(row, Subnet):
         return _is_on(snapshot, host, row.network_id)
-    if isinstance(row, LocalVlan | Server):
+    if isinstance(row, LocalVlan):
+        return row.host == host or _is_tunnelled(snapshot, host, row.network_id)
+    if isinstance(row, Server):
         return row.host == host
+    if isinstance(row, Router):
+        return row.host_id == host
+    if isinstance(row, FloatingIp):
+        return _router_host(snapshot, row) == host
     if isinstance(row, Host):
-        return row.id == host
+        return row.id == host or _is_peer(snapshot, host, row.id)
     if isinstance(row, Flavor):
         return any(server.flavor_id == row.id for server in snapshot.rows("servers_by_host", host))
     if isinstance(row, Image):
@@ -144,9 +208,29 @@ def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
     return False
 
 
+def _router_host(snapshot: Snapshot, floating: FloatingIp) -> str | None:
+    """Gives the host of the router that translates a floating IP; None when there is none."""
+    router = snapshot.get(Router, floating.router_id) if floating.router_id else None
+    return router.host_id or None if router is not None else None
+
+
+def _router_host_of_port(snapshot: Snapshot, port: Port) -> str | None:
+    floating = snapshot.get(FloatingIp, port.device_id)
+    own = floating is not None and floating.floating_port_id == port.id
+    return _router_host(snapshot, floating) if own and floating is not None else None
+
+
 def _hosts_on(snapshot: Snapshot, network_id: str) -> set[str]:
     present = {row.host for row in snapshot.rows("local_vlans_by_network", network_id)}
     return present | _dhcp_hosts(snapshot, network_id)
+
+
+def _tunnel_hosts(snapshot: Snapshot, network_id: str) -> set[str]:
+    """Gives the hosts that have a network in tunnels; none for another network."""
+    network = snapshot.get(Network, network_id)
+    if network is None or network.network_type not in TUNNEL_TYPES:
+        return set()
+    return {row.host for row in snapshot.rows("local_vlans_by_network", network_id)}
 
 
 def _dhcp_hosts(snapshot: Snapshot, network_id: str) -> set[str]:
@@ -157,15 +241,25 @@ def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
     if isinstance(row, Port):
         wide = row.device_owner == DHCP_OWNER
         hosts = (_hosts_on if wide else _dhcp_hosts)(snapshot, row.network_id)
+        hosts |= {host for host in _tunnel_hosts(snapshot, row.network_id) if _populates(snapshot, host)}
+        if row.device_owner == FLOATING_OWNER and (translating := _router_host_of_port(snapshot, row)):
+            hosts |= {translating}
         return hosts | {row.host_id} if row.host_id else hosts
     if isinstance(row, Network):
         return _hosts_on(snapshot, row.id)
     if isinstance(row, Subnet):
         return _hosts_on(snapshot, row.network_id)
-    if isinstance(row, LocalVlan | Server):
+    if isinstance(row, LocalVlan):
+        return {row.host} | _tunnel_hosts(snapshot, row.network_id)
+    if isinstance(row, Server):
         return {row.host} if row.host else set()
+    if isinstance(row, Router):
+        return {row.host_id} if row.host_id else set()
+    if isinstance(row, FloatingIp):
+        return {host} if (host := _router_host(snapshot, row)) else set()
     if isinstance(row, Host):
-        return {row.id}
+        vlans = snapshot.rows("local_vlans_by_host", row.id)
+        return {row.id}.union(*(_tunnel_hosts(snapshot, vlan.network_id) for vlan in vlans))
     if isinstance(row, Flavor | Image):
         index = "servers_by_flavor" if isinstance(row, Flavor) else "servers_by_image"
         return {server.host for server in snapshot.rows(index, row.id) if server.host}
@@ -179,12 +273,35 @@ def _keys_moved(before: Snapshot, after: Snapshot, change: Change, host: str) ->
         if isinstance(row, Server) and row.host == host:
             yield Flavor.kind, row.flavor_id
             yield Image.kind, row.image_id
-        if isinstance(row, LocalVlan) and row.host == host:
-            yield from _container_keys(before, after, row.network_id)
+        if isinstance(row, Router) and row.host_id == host:
+            yield from _router_keys(before, row.id)
+            yield from _router_keys(after, row.id)
+        if isinstance(row, FloatingIp):
+            yield Port.kind, row.floating_port_id
+        if isinstance(row, LocalVlan):
+            yield Host.kind, row.host
+            if row.host == host:
+                yield from _container_keys(before, after, row.network_id)
+                yield from _tunnel_keys(before, after, host, row.network_id)
+        if isinstance(row, Network):
+            yield from _tunnel_keys(before, after, host, row.id)
+        if isinstance(row, Host) and row.id == host and _populates(before, host) != _populates(after, host):
+            for vlan in snapshot.rows("local_vlans_by_host", host):
+                yield from _tunnel_keys(before, after, host, vlan.network_id)
         if isinstance(row, Port) and row.device_owner == DHCP_OWNER and row.host_id == host:
             yield from _container_keys(before, after, row.network_id)
             if _serves_dhcp(before, host, row.network_id) != _serves_dhcp(after, host, row.network_id):
                 yield from ((Port.kind, port_id) for port_id in snapshot.ids("ports_by_network", row.network_id))
+
+
+def _tunnel_keys(before: Snapshot, after: Snapshot, host: str, network_id: str) -> Iterator[Key]:
+    """Gives what of a network a host's tunnels need in just one of two states; nothing when that is the same."""
+    if _is_tunnelled(before, host, network_id) != _is_tunnelled(after, host, network_id):
+        yield from _peer_keys(before, network_id)
+        yield from _peer_keys(after, network_id)
+    if _is_populated(before, host, network_id) != _is_populated(after, host, network_id):
+        for snapshot in (before, after):
+            yield from ((Port.kind, port_id) for port_id in snapshot.ids("ports_by_network", network_id))
 
 
 def _container_keys(before: Snapshot, after: Snapshot, network_id: str) -> Iterator[Key]:

@@ -13,6 +13,8 @@ back as a frame enters the one or the other:
                1                                                NORMAL
 
 A flat network has no tag outside: strip_vlan on the way out, and frames without a tag on the way in.
+Networks in tunnels leave by br-tun (``compile.tunnels``).  A bridge may also hold addresses of the host itself, since
+the NIC below it then has none: on its own port, of the bridge's name.
 Bridges fail secure: without these flows nothing passes, so NORMAL is one of them.
 
 Called by compile.compiler.  Source: DATAPLANE.md, "Switching"; the priorities are those of the blog post's dumps.
@@ -21,12 +23,13 @@ Called by compile.compiler.  Source: DATAPLANE.md, "Switching"; the priorities a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_interface
 
 from netglass.base.ids import int_peer_name, phy_peer_name
 from netglass.compile.flow import flow
-from netglass.compile.place import INTEGRATION, Carried, Place
-from netglass.compile.quiet import deaf, silent
-from netglass.desired.state import DEAD_VLAN, Bridge, Flow, Link, SwitchPort, Thing
+from netglass.compile.place import INTEGRATION, TUNNEL, Carried, Place
+from netglass.compile.quiet import blind, deaf, silent
+from netglass.desired.state import DEAD_VLAN, Address, Bridge, Diagnostic, Flow, Link, SwitchPort, Thing
 from netglass.pipeline import tables
 from netglass.pipeline.flows import DROP, NORMAL, STRIP_VLAN, UNTAGGED, Match, actions, set_vlan
 
@@ -34,31 +37,52 @@ OWNER = "switching"
 _LEAST_MTU = 1500  # bytes
 
 
-def compile_switching(place: Place) -> Iterator[Thing]:
+def compile_switching(place: Place) -> Iterator[Thing | Diagnostic]:
     """Gives the bridges, what joins them, and their flows."""
     yield _bridge(place, INTEGRATION)
     yield flow(OWNER, place.intent, (INTEGRATION, tables.DEAD), Match(vlan=DEAD_VLAN), DROP)
     yield flow(OWNER, place.intent, (INTEGRATION, tables.SWITCH), Match(), NORMAL)
+    provider = set(place.settings.bridge_mappings.values())
     for bridge, nic in place.bridges.items():
-        yield from _provider(place, bridge, nic)
+        yield from _outer(place, bridge, nic)
+        if bridge in provider:
+            yield from _provider(place, bridge)
     for carried in place.carried.values():
-        yield from _translation(carried)
+        if carried.bridge != TUNNEL:
+            yield from _translation(carried)
 
 
 def _bridge(place: Place, name: str) -> Bridge:
     return Bridge(owner=OWNER, intent=place.intent, name=name, datapath_type=place.settings.datapath_type)
 
 
-def _provider(place: Place, bridge: str, nic: str) -> Iterator[Thing]:
+def _outer(place: Place, bridge: str, nic: str) -> Iterator[Thing | Diagnostic]:
+    """Gives a bridge with its NIC, and the host's addresses on it."""
     yield _bridge(place, bridge)
+    yield flow(OWNER, place.intent, (bridge, tables.SWITCH), Match(), NORMAL)
     if nic:
         yield Link(owner=OWNER, intent=place.intent, name=nic, form="nic")
         yield SwitchPort(owner=OWNER, intent=place.intent, bridge=bridge, name=nic, trunk=True)
+    addresses = place.settings.bridge_addresses.get(bridge, ())
+    if addresses:
+        yield Link(owner=OWNER, intent=place.intent, name=bridge, form="internal")
+        if nic and place.userspace:
+            yield from blind(OWNER, place.intent, nic)
+    for wanted in addresses:
+        try:
+            cidr = str(ip_interface(wanted))
+        except ValueError:
+            text = f"Host {place.host.id} gives {bridge} the address {wanted!r}, which is none."
+            yield Diagnostic(code="bad-bridge-address", intent=place.intent, text=text)
+        else:
+            yield Address(owner=OWNER, intent=place.intent, netns="", device=bridge, cidr=cidr)
+
+
+def _provider(place: Place, bridge: str) -> Iterator[Thing]:
     inner, outer = int_peer_name(bridge), phy_peer_name(bridge)
     yield from _joint(place, (INTEGRATION, inner), (bridge, outer))
     yield flow(OWNER, place.intent, (INTEGRATION, tables.UNKNOWN), Match(in_port=inner), DROP)
     yield flow(OWNER, place.intent, (bridge, tables.UNKNOWN), Match(in_port=outer), DROP)
-    yield flow(OWNER, place.intent, (bridge, tables.SWITCH), Match(), NORMAL)
 
 
 def _joint(place: Place, inner: tuple[str, str], outer: tuple[str, str]) -> Iterator[Thing]:

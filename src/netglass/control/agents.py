@@ -9,6 +9,7 @@ from netglass.base.errors import Conflict
 from netglass.control.binding import rebind_host
 from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
+from netglass.control.router_scheduling import place_routers_of
 from netglass.model.resources import Host, Port
 
 
@@ -27,7 +28,8 @@ def decide_update_role(d: Decision, host: Host, role: str, changes: Mapping[str,
 
 
 def decide_drop_role(d: Decision, host: Host, role: str, *, alive: bool) -> None:
-    """Forgets a role of a host that is gone for good, and with the last role the host; its DHCP servers move.
+    """Forgets a role of a host that is gone for good, and with the last role the host; its DHCP servers and
+    routers move.
 
     alive  whether the host was heard of lately: it would only register again
 
@@ -46,6 +48,8 @@ def decide_drop_role(d: Decision, host: Host, role: str, *, alive: bool) -> None
     rebind_host(d, host.id)
     for network_id in sorted(set(served)):
         schedule_dhcp(d, network_id)
+    if role == "network":
+        place_routers_of(d, host.id)
 
 
 def _bound_guests(d: Decision, host: Host) -> int:

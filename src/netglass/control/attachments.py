@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netglass.base.errors import Bug, Conflict, Invalid
+from netglass.base.errors import Bug, Conflict, Forbidden, Invalid
 from netglass.control.decision import Decision
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
 from netglass.control.visibility import owns, visible
@@ -99,6 +99,9 @@ def _visible_network(d: Decision, network_id: str) -> Network:
     network = d.snapshot.get(Network, network_id)
     if network is None or not visible(d.caller, network, d.snapshot):
         raise Invalid(f"Network {network_id} could not be found.", fault="NetworkNotFound")
+    if network.external and not (network.shared or d.caller.is_admin or owns(d.caller, network)):
+        message = f"It is not allowed to create an interface on external network {network_id}"
+        raise Forbidden(message, fault="ExternalNetworkAttachForbidden")
     if not d.snapshot.ids("subnets_by_network", network_id):
         message = f"Network {network_id} requires a subnet in order to boot instances on."
         raise Invalid(message, fault="NetworkRequiresSubnet")

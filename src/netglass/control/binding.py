@@ -1,8 +1,8 @@
 """Binding: which host a port is plugged into, and the host's own VLAN tag for the port's network.
 
-A port is *bound* when its host is known, reaches the network's physical network, and has a tag for it.  A port may
-name a host that cannot take it: that is ``binding_failed``, never an error, and `rebind_host` puts it right when the
-host registers with what was missing.
+A port is *bound* when its host is known, reaches what carries the network, and has a tag for it.  A port may name
+a host that cannot take it: that is ``binding_failed``, never an error, and `rebind_host` puts it right when the host
+registers with what was missing.
 
 Law: a LocalVlan row exists for exactly the pairs of host and network for which there is a port that the host can take
 (as long as the host has tags left).
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from netglass.base.numbers import pick_lowest
 from netglass.control.decision import Decision
-from netglass.model.resources import Host, LocalVlan, Network, Port
+from netglass.model.resources import TUNNEL_TYPES, Host, LocalVlan, Network, Port
 from netglass.model.snapshot import Snapshot
 
 _TAGS = [(1, 4094)]
@@ -87,7 +87,9 @@ def rebind_host(d: Decision, host_id: str) -> None:
 
 
 def can_carry(host: Host, network: Network) -> bool:
-    """Says whether a host reaches the physical network that carries a network."""
+    """Says whether a host reaches the physical network that carries a network, or has tunnels of its type."""
+    if network.network_type in TUNNEL_TYPES:
+        return bool(host.settings.local_ip) and network.network_type in host.settings.tunnel_types
     return network.physical_network in host.settings.bridge_mappings
 
 

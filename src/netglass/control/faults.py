@@ -13,6 +13,15 @@ _WORDS: dict[str, tuple[type[UserError], str]] = {
     "NetworkNotFound": (NotFound, "Network {net_id} could not be found."),
     "SubnetNotFound": (NotFound, "Subnet {subnet_id} could not be found."),
     "PortNotFound": (NotFound, "Port {port_id} could not be found."),
+    "RouterNotFound": (NotFound, "Router {router_id} could not be found"),
+    "FloatingIPNotFound": (NotFound, "Floating IP {floatingip_id} could not be found"),
+    "RouterInterfaceNotFound": (NotFound, "Router {router_id} does not have an interface with id {port_id}"),
+    "RouterInterfaceNotFoundForSubnet": (NotFound, "Router {router_id} has no interface on subnet {subnet_id}"),
+    "ExternalGatewayForFloatingIPNotFound": (
+        NotFound,
+        "External network {external_network_id} is not reachable from subnet {subnet_id}.  Therefore, cannot associate"
+        " Port {port_id} with a Floating IP.",
+    ),
     "AvailabilityZoneNotFound": (NotFound, "AvailabilityZone {availability_zone} could not be found."),
     "TenantQuotaNotFound": (NotFound, "Quota for project {project_id} could not be found."),
     "TagNotFound": (NotFound, "Tag {tag} could not be found."),
@@ -44,6 +53,13 @@ _WORDS: dict[str, tuple[type[UserError], str]] = {
         Invalid,
         "Subnet service type {service_type} does not correspond to a valid device owner.",
     ),
+    "ExternalIpAddressExhausted": (Invalid, "Unable to find any IP address on external network {net_id}."),
+    "InvalidRoutes": (Invalid, "Invalid format for routes: {routes}, {reason}"),
+    "RoutesExhausted": (
+        Invalid,
+        "Unable to complete operation for {router_id}. The number of routes exceeds the maximum {quota}.",
+    ),
+    "SubnetMismatchForPort": (Invalid, "Subnet on port {port_id} does not match the requested subnet {subnet_id}"),
     # 403
     "PolicyNotAuthorized": (Forbidden, "({rule}) is disallowed by policy"),
     # 409
@@ -57,6 +73,7 @@ _WORDS: dict[str, tuple[type[UserError], str]] = {
         Conflict,
         "Unable to create the network. The VLAN {vlan_id} on physical network {physical_network} is in use.",
     ),
+    "TunnelIdInUse": (Conflict, "Unable to create the network. The tunnel ID {tunnel_id} is in use."),
     "FlatNetworkInUse": (
         Conflict,
         "Unable to create the flat network. Physical network {physical_network} is in use.",
@@ -95,6 +112,31 @@ _WORDS: dict[str, tuple[type[UserError], str]] = {
         " {device_id}.",
     ),
     "ServicePortInUse": (Conflict, "Port {port_id} cannot be deleted directly via the port API: {reason}."),
+    "ExternalNetworkInUse": (
+        Conflict,
+        "External network {net_id} cannot be updated to be made non-external, since it has existing gateway ports.",
+    ),
+    "RouterInUse": (Conflict, "Router {router_id} {reason}"),
+    "RouterInterfaceInUseByFloatingIP": (
+        Conflict,
+        "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or"
+        " more floating IPs.",
+    ),
+    "RouterInterfaceInUseByRoute": (
+        Conflict,
+        "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or"
+        " more routes.",
+    ),
+    "RouterExternalGatewayInUseByFloatingIp": (
+        Conflict,
+        "Gateway cannot be updated for router {router_id}, since a gateway to external network {net_id} is required by"
+        " one or more floating IPs.",
+    ),
+    "FloatingIPPortAlreadyAssociated": (
+        Conflict,
+        "Cannot associate floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip},"
+        " as that fixed IP already has a floating IP on external network {net_id}.",
+    ),
     "DeviceIDNotOwnedByTenant": (
         Conflict,
         "The following device_id {device_id} is not owned by your project or matches another project router.",

@@ -1,7 +1,8 @@
 """Decisions on hosts: that one registers, and what its reports mean for intent.
 
 An agent speaks for its own host only.  So a report counts for a port that is bound to the host, or whose network's
-DHCP the host serves, and for nothing else; what else it names is left alone, as the port may have moved on since.
+DHCP the host serves, or that holds a floating IP of a router on the host, and for nothing else; what else it names is
+left alone, as the port may have moved on since.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from netglass.base.errors import Invalid
 from netglass.control.binding import rebind_host
 from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
+from netglass.control.owners import FLOATING
+from netglass.control.router_scheduling import place_routers_of
 from netglass.control.servers import decide_guest_report
 from netglass.control.status import status_of
 from netglass.model.protocol import Registration, Report
-from netglass.model.resources import Host, Network, Port
+from netglass.model.resources import FloatingIp, Host, Network, Port, Router
 
 ROLES = ("hypervisor", "network")
 """What a host may be, alone or together."""
@@ -40,6 +43,7 @@ def decide_register_host(d: Decision, host: str, registration: Registration) -> 
         # The one walk over all networks; a network host comes, goes or changes seldom.
         for network_id in sorted(network.id for network in d.snapshot.all(Network)):
             schedule_dhcp(d, network_id)
+        place_routers_of(d, host)
     return row
 
 
@@ -82,8 +86,16 @@ def _set_realised(d: Decision, host: str, port_id: str, *, realised: bool) -> No
             d.draft.put(replace(port, status=status))
 
 
+def _translates(d: Decision, host: str, port: Port) -> bool:
+    floating = d.snapshot.get(FloatingIp, port.device_id)
+    router = d.snapshot.get(Router, floating.router_id) if floating is not None else None
+    return router is not None and router.host_id == host
+
+
 def _concerns(d: Decision, host: str, port: Port) -> bool:
     if port.host_id == host:
         return True
+    if port.device_owner == FLOATING:
+        return _translates(d, host, port)
     servers = d.snapshot.rows("dhcp_ports_by_network", port.network_id)
     return any(server.host_id == host for server in servers)

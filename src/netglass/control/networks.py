@@ -16,7 +16,7 @@ from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
 from netglass.control.faults import fault, invalid_input
 from netglass.control.owners import AUTO_DELETED, is_privileged
-from netglass.control.segments import check_vlan, choose_segment
+from netglass.control.segments import check_vlan, choose_segment, largest_mtu
 from netglass.control.tags import ordered_tags
 from netglass.control.visibility import project_for, require_delete, require_update
 from netglass.model.resources import Network, Port, Subnet
@@ -27,7 +27,7 @@ IPV4_MIN_MTU = 68
 IPV6_MIN_MTU = 1280
 """Bytes; RFC 8200."""
 
-_PLAIN = frozenset({"name", "description", "admin_state_up", "shared", "port_security_enabled"})
+_PLAIN = frozenset({"name", "description", "admin_state_up", "shared", "port_security_enabled", "external"})
 _PROVIDER = ("network_type", "physical_network")
 _CHANGEABLE = _PLAIN | {"mtu", "tags", "segmentation_id", *_PROVIDER}
 
@@ -51,11 +51,12 @@ def decide_create_network(d: Decision, wanted: Mapping[str, Any]) -> Network:
             tags=ordered_tags("network", wanted.get("tags") or ()),
             admin_state_up=wanted.get("admin_state_up", True),
             shared=wanted.get("shared", False),
-            mtu=_checked_mtu(d, wanted.get("mtu") or 0),
+            mtu=_checked_mtu(d, wanted.get("mtu") or 0, segment.network_type),
             network_type=segment.network_type,
             physical_network=segment.physical_network,
             segmentation_id=segment.number,
             port_security_enabled=wanted.get("port_security_enabled", True),
+            external=wanted.get("external", False),
             availability_zone_hints=require_zones(d, wanted.get("availability_zone_hints") or ()),
             created_at=d.now,
             updated_at=d.now,
@@ -67,7 +68,7 @@ def decide_update_network(d: Decision, network: Network, changes: Mapping[str, A
     """Changes a network; gives the new row.
 
     Raises NetworkNotFound or PolicyNotAuthorized (another's network), InvalidInput (provider attributes that are
-    fixed, mtu), VlanIdInUse, InvalidSharedSetting, NetworkMTUSubnetConflict.
+    fixed, mtu), VlanIdInUse, InvalidSharedSetting, ExternalNetworkInUse, NetworkMTUSubnetConflict.
     """
     require_update(d, network)
     _refuse_unknown(changes)
@@ -75,6 +76,8 @@ def decide_update_network(d: Decision, network: Network, changes: Mapping[str, A
     values |= _provider_changes(d, network, changes)
     if network.shared and changes.get("shared") is False:
         _refuse_unsharing(d, network)
+    if network.external and changes.get("external") is False:
+        _refuse_closing(d, network)
     if "mtu" in changes:
         values["mtu"] = _changed_mtu(d, network, changes["mtu"] or 0)
     if "tags" in changes:
@@ -115,8 +118,8 @@ def _refuse_unknown(changes: Mapping[str, Any]) -> None:
         raise Bug(f"attributes of a network that nobody may change reached the decision: {sorted(unknown)}")
 
 
-def _checked_mtu(d: Decision, mtu: int) -> int:
-    largest = d.settings.physical_network_mtu
+def _checked_mtu(d: Decision, mtu: int, network_type: str) -> int:
+    largest = largest_mtu(d, network_type)
     if mtu > largest:
         raise invalid_input(f"Requested MTU is too big, maximum is {largest}")
     # Linux refuses a smaller one on the devices that would carry it.
@@ -127,8 +130,8 @@ def _checked_mtu(d: Decision, mtu: int) -> int:
 
 def _changed_mtu(d: Decision, network: Network, mtu: int) -> int:
     for subnet in d.snapshot.rows("subnets_by_network", network.id):
-        refuse_small_mtu(network.id, mtu or d.settings.physical_network_mtu, subnet.ip_version)
-    return _checked_mtu(d, mtu)
+        refuse_small_mtu(network.id, mtu or largest_mtu(d, network.network_type), subnet.ip_version)
+    return _checked_mtu(d, mtu, network.network_type)
 
 
 def refuse_small_mtu(network_id: str, mtu: int, ip_version: int) -> None:
@@ -172,3 +175,10 @@ def _refuse_unsharing(d: Decision, network: Network) -> None:
         users.add(subnet.project_id)
     if users - {network.project_id}:
         raise fault("InvalidSharedSetting", network=network.name or network.id)
+
+
+def _refuse_closing(d: Decision, network: Network) -> None:
+    """Raises ExternalNetworkInUse while routers go out through the network, or floating IPs are of it."""
+    inside = d.snapshot.ids("routers_by_gateway_network", network.id)
+    if inside or d.snapshot.ids("floating_ips_by_network", network.id):
+        raise fault("ExternalNetworkInUse", net_id=network.id)

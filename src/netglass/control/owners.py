@@ -10,17 +10,29 @@ from typing import Final
 DHCP: Final = "network:dhcp"
 """Ports of DHCP servers; made and dropped by ``control.dhcp``."""
 
+ROUTER_INTERFACE: Final = "network:router_interface"
+"""A router's port inside; made and dropped by ``control.interfaces``."""
+
+ROUTER_GATEWAY: Final = "network:router_gateway"
+"""A router's port on an external network; made and dropped by ``control.gateways``."""
+
+FLOATING: Final = "network:floatingip"
+"""The port that holds a floating IP's address; made and dropped by ``control.floating_ips``."""
+
 ROUTER_INTERFACES: Final = frozenset(
     {
-        "network:router_interface",
+        ROUTER_INTERFACE,
         "network:ha_router_replicated_interface",
         "network:router_interface_distributed",
     }
 )
 """A router's ports inside of tenant networks."""
 
-ROUTERS: Final = ROUTER_INTERFACES | {"network:router_centralized_snat", "network:router_gateway"}
+ROUTERS: Final = ROUTER_INTERFACES | {"network:router_centralized_snat", ROUTER_GATEWAY}
 """Every port that a router itself owns and that only the router's own calls may delete."""
+
+SERVED: Final = ROUTERS | {FLOATING}
+"""Ports that are another object's, and change only with it."""
 
 AUTO_DELETED: Final = frozenset({DHCP, "network:distributed"})
 """Ports that never keep a network or a subnet from being deleted; they go with it."""

@@ -13,21 +13,23 @@ import msgspec
 
 from netglass.control.decision import Decision
 from netglass.control.faults import disallowed, fault, invalid_input
-from netglass.control.owners import ROUTER_INTERFACES, is_privileged
+from netglass.control.owners import ROUTER_INTERFACES, SERVED, is_privileged
 from netglass.control.visibility import owns
-from netglass.model.resources import Network, Port, Row, Server
+from netglass.model.resources import FloatingIp, Network, Port, Router, Row, Server
 
 _LONGEST_PROFILE = 4095  # bytes of JSON
 
 
 def require_rights_to_create(d: Decision, network: Network, wanted: Mapping[str, Any]) -> None:
-    """Raises PolicyNotAuthorized for what only an admin or the network's owner may give on a network shared by others.
+    """Raises PolicyNotAuthorized for what only an admin or the network's owner may give on a network of others.
 
-    That is: a MAC, an address (not: a subnet), an owner that the network's own services have, and port security
-    other than the network's.
+    On an external network that is not shared: any port at all.  Else: a MAC, an address (not: a subnet), an owner that
+    the network's own services have, and port security other than the network's.
     """
     if d.caller.is_admin or owns(d.caller, network):
         return
+    if network.external and not network.shared:
+        raise disallowed("create_port")
     if is_privileged(wanted.get("device_owner") or ""):
         raise disallowed("create_port:device_owner")
     if wanted.get("mac_address"):
@@ -68,14 +70,35 @@ def _same_addresses(port: Port, wishes: Iterable[Mapping[str, str]]) -> bool:
 def refuse_foreign_device(d: Decision, device_owner: str, device_id: str) -> None:
     """Raises DeviceIDNotOwnedByTenant when a port would claim to belong to somebody else's object.
 
-    A router's port must name a router of the caller's own; as long as there are no routers, only an admin may make
-    one that names any.  Any other port must not name a server of another project.
+    A router's interface is made by the router's own calls, which look after what it must not overlap; stricter than
+    Neutron, only an admin may make a port into one.  Any other port must not name a server of another project.
     """
     if not device_id or d.caller.is_admin:
         return
     server: Row | None = d.snapshot.get(Server, device_id)
     if device_owner in ROUTER_INTERFACES or (server is not None and not owns(d.caller, server)):
         raise fault("DeviceIDNotOwnedByTenant", device_id=device_id)
+
+
+def refuse_to_bend_service(d: Decision, port: Port, changes: Mapping[str, Any]) -> None:
+    """Raises BadRequest for a change that would take a router's or a floating IP's port away from it.
+
+    A port that names none that there is may be freed.
+    """
+    if port.device_owner not in SERVED:
+        return
+    if d.snapshot.get(Router, port.device_id) is None and d.snapshot.get(FloatingIp, port.device_id) is None:
+        return
+    for name in ("device_id", "device_owner", "host_id", "mac_address"):
+        if name in changes and (changes[name] or "") != getattr(port, name):
+            raise _bent(port, name)
+    if "fixed_ips" in changes and not _same_addresses(port, changes["fixed_ips"] or ()):
+        raise _bent(port, "fixed_ips")
+
+
+def _bent(port: Port, name: str) -> Exception:
+    reason = f"{name} of a port with device owner {port.device_owner} changes with {port.device_id} only"
+    return fault("BadRequest", resource="port", msg=reason)
 
 
 def checked_profile(given: Mapping[str, Any] | None) -> dict[str, object]:

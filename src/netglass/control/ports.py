@@ -20,8 +20,9 @@ from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
 from netglass.control.dhcp_options import merged_options, options_of
 from netglass.control.faults import fault
+from netglass.control.floating_ips import leave_port
 from netglass.control.macs import checked_mac, pick_mac
-from netglass.control.owners import DHCP, ROUTERS
+from netglass.control.owners import DHCP, SERVED
 from netglass.control.status import raise_statuses, status_of
 from netglass.control.tags import ordered_tags
 from netglass.control.visibility import find_network, project_for, require_delete, require_update
@@ -101,6 +102,7 @@ def decide_update_port(d: Decision, port: Port, changes: Mapping[str, Any]) -> P
     if unknown:
         raise Bug(f"attributes of a port that nobody may change reached the decision: {sorted(unknown)}")
     port_rules.require_rights_to_update(d, d.snapshot.get(Network, port.network_id), port, changes)
+    port_rules.refuse_to_bend_service(d, port, changes)
     values = {name: changes[name] for name in _PLAIN & changes.keys()}
     values |= _device_changes(d, port, changes)
     values |= _address_changes(d, port, changes, values["device_owner"])
@@ -115,13 +117,16 @@ def decide_update_port(d: Decision, port: Port, changes: Mapping[str, Any]) -> P
 def decide_delete_port(d: Decision, port: Port) -> None:
     """Deletes a port; its addresses and MAC are free, and its host's tag too when it was the last there.
 
-    A DHCP server's port is made anew at once, as long as its network needs one.
+    Floating IPs that were for it are for nobody then.  A DHCP server's port is made anew at once, as long as
+    its network needs one.
 
-    Raises PortNotFound or PolicyNotAuthorized (another's port), ServicePortInUse for a port that a router has.
+    Raises PortNotFound or PolicyNotAuthorized (another's port), ServicePortInUse for a port that a router or a
+    floating IP has.
     """
     require_delete(d, port)
-    if port.device_owner in ROUTERS and port.device_id:
+    if port.device_owner in SERVED and port.device_id:
         raise fault("ServicePortInUse", port_id=port.id, reason=f"has device owner {port.device_owner}")
+    leave_port(d, port.id)
     d.draft.drop(port)
     release_tag(d, port.host_id, port.network_id)
     if port.device_owner == DHCP:
@@ -179,6 +184,8 @@ def _put_changed(d: Decision, port: Port, values: Mapping[str, Any]) -> Port:
     if changed.host_id != port.host_id:
         release_tag(d, port.host_id, port.network_id)
         hold_tag(d, changed)
+    if changed.fixed_ips != port.fixed_ips:
+        leave_port(d, port.id, changed.fixed_ips)
     if changed.admin_state_up != port.admin_state_up:
         changed = _with_status(d, changed)
     if DHCP in (port.device_owner, changed.device_owner):

@@ -1,4 +1,4 @@
-"""Quotas: how many networks, subnets and ports a project may have.
+"""Quotas: how many networks, subnets, ports, routers and floating IPs a project may have.
 
 Counts come from the snapshot's indexes, so a check costs the same in a cloud of any size.  What the system makes
 (DHCP ports) counts as Neutron counts it, under the network's project, and is never refused.
@@ -18,7 +18,13 @@ UNLIMITED = -1
 """A limit that limits nothing; so does any other negative one."""
 
 _LARGEST = 2_147_483_647  # a signed 32-bit column in Neutron; larger limits are refused there
-_INDEX = {"network": "networks_by_project", "subnet": "subnets_by_project", "port": "ports_by_project"}
+_INDEX = {
+    "network": "networks_by_project",
+    "subnet": "subnets_by_project",
+    "port": "ports_by_project",
+    "router": "routers_by_project",
+    "floatingip": "floating_ips_by_project",
+}
 _SWITCHES = ("force", "check_limit")
 
 

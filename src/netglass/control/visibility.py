@@ -14,7 +14,7 @@ from typing import Any
 from netglass.control.decision import Decision
 from netglass.control.faults import disallowed, fault
 from netglass.model.caller import Caller
-from netglass.model.resources import Network, Port, Row, Subnet
+from netglass.model.resources import FloatingIp, Network, Port, Router, Row, Subnet
 from netglass.model.snapshot import Snapshot
 
 
@@ -34,16 +34,16 @@ def owns_network(caller: Caller, network_id: str, snapshot: Snapshot) -> bool:
 def visible(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
     """Says whether the caller may know that the row exists; what is not visible is answered with 404.
 
-    Networks: one's own and shared ones.  Subnets: one's own, and those of one's own or a shared network.
+    Networks: one's own, shared and external ones.  Subnets: one's own, and those of such a network.
     Ports: one's own, and those on one's own network.  Other kinds: one's own.  Admins see all.
     """
     if caller.is_admin or owns(caller, row):
         return True
     if isinstance(row, Network):
-        return row.shared
+        return row.shared or row.external
     if isinstance(row, Subnet):
         network = snapshot.get(Network, row.network_id)
-        return network is not None and (network.shared or owns(caller, network))
+        return network is not None and (network.shared or network.external or owns(caller, network))
     if isinstance(row, Port):
         return owns_network(caller, row.network_id, snapshot)
     return False
@@ -76,11 +76,27 @@ def require_delete(d: Decision, row: Row) -> None:
 
 
 def find_network(d: Decision, network_id: str) -> Network:
-    """Gives a network that the caller may use; raises NetworkNotFound when there is none that they see."""
+    """Gives a network that the caller sees; raises NetworkNotFound when there is none."""
     network = d.snapshot.get(Network, network_id)
-    if network is None or not (network.shared or d.caller.is_admin or owns(d.caller, network)):
+    if network is None or not visible(d.caller, network, d.snapshot):
         raise fault("NetworkNotFound", net_id=network_id)
     return network
+
+
+def find_subnet(d: Decision, subnet_id: str) -> Subnet:
+    """Gives a subnet that the caller sees; raises SubnetNotFound when there is none."""
+    subnet = d.snapshot.get(Subnet, subnet_id)
+    if subnet is None or not visible(d.caller, subnet, d.snapshot):
+        raise fault("SubnetNotFound", subnet_id=subnet_id)
+    return subnet
+
+
+def find_port(d: Decision, port_id: str) -> Port:
+    """Gives a port that the caller sees; raises PortNotFound when there is none."""
+    port = d.snapshot.get(Port, port_id)
+    if port is None or not visible(d.caller, port, d.snapshot):
+        raise fault("PortNotFound", port_id=port_id)
+    return port
 
 
 def project_for(d: Decision, wanted: Mapping[str, Any]) -> str:
@@ -108,4 +124,8 @@ def _missing(row: Row) -> Exception:
         return fault("NetworkNotFound", net_id=row.id)
     if isinstance(row, Subnet):
         return fault("SubnetNotFound", subnet_id=row.id)
+    if isinstance(row, Router):
+        return fault("RouterNotFound", router_id=row.id)
+    if isinstance(row, FloatingIp):
+        return fault("FloatingIPNotFound", floatingip_id=row.id)
     return fault("PortNotFound", port_id=row.id)

@@ -34,10 +34,12 @@ MAKING = (
     Stage("sysctls"),
     Stage("addresses"),
     Stage("routes"),
+    Stage("rule_sets"),
     Stage("flows"),
     Stage("files"),
     Stage("daemons"),
     Stage("port_tags"),
+    Stage("announcements"),  # heard only once the port has its tag
     Stage("guest_boots"),
 )
 
@@ -48,12 +50,14 @@ REMOVING = (
     "daemons",
     "files",
     "flows",
+    "rule_sets",
     "routes",
     "addresses",
     "switch_ports",
-    "links",
     "bridges",
+    "links",  # after the bridges, whose own devices the switch takes away
     "namespaces",
+    "announcements",
     "sysctls",  # never in a plan's deletions: they go with their devices and namespaces
 )
 

@@ -20,6 +20,8 @@ How each kind is known as ours on a machine (decided before a kind may exist; Fe
 | port_tags    | part of a switch port that we want                                                       |
 | flows        | cookie: our mark in the top 16 bits                                                      |
 | links        | interface alias ``netglass <owner> <ref>`` (ip-link(8), alias)                           |
+| rule_sets    | chains whose name begins with ``neutron-``, in namespaces that are ours, and the jumps to them    |
+| announcements | remembered with the address's time of birth, in a file of ours in the run directory         |
 | addresses, routes | on links and in namespaces that are ours                                            |
 | sysctls      | of links and namespaces that are ours                                                    |
 | files        | below a directory that only we write                                                     |
@@ -33,7 +35,7 @@ from typing import ClassVar
 
 import msgspec
 
-OWNERS = ("switching", "plugging", "dhcp", "guests", "metadata")
+OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing", "metadata")
 """Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
 
 DEAD_VLAN = 4095
@@ -121,7 +123,7 @@ class Link(Thing, frozen=True, kw_only=True):
 
     form  ``veth``      made with its peer (each end is a Link of its own)
           ``bridge``    a Linux bridge, STP off, forward delay 0, multicast snooping off
-          ``internal``  an Open vSwitch internal port, made by the switch, moved to `netns` by us
+          ``internal``  an Open vSwitch internal port (or a bridge's own), made by the switch, moved to `netns` by us
           ``tap``       a guest's device, made by the guest (awaited)
           ``nic``       a device of the machine (awaited); never deleted
     """
@@ -173,10 +175,11 @@ class SwitchPort(Thing, frozen=True, kw_only=True):
 
     bridge: str
     name: str
-    type: str = ""  # "", internal, patch; later gre, vxlan, geneve
+    type: str = ""  # "", internal, patch, gre, vxlan, geneve
     options: dict[str, str] = {}
     external_ids: dict[str, str] = {}  # iface-id, attached-mac, …; without the two that mark ownership
     trunk: bool = False  # True: carries all tags (patch, NIC); never on the dead VLAN
+    ofport: int = 0  # OpenFlow port number, 1..65279; 0: as the switch gives it
     awaited: bool = False
 
     @property
@@ -241,6 +244,40 @@ class Route(Thing, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return f"{self.netns} {self.destination}"
+
+
+class RuleSet(Thing, frozen=True, kw_only=True):
+    """Our chains of one iptables table in one namespace; rules of others in that table are left alone.
+
+    Rules are in the spelling of iptables-save(8), in the order of their chains' names, and in their own order within
+    a chain.  Those of a built-in chain lead to chains of ours.
+    """
+
+    kind: ClassVar[str] = "rule_sets"
+
+    netns: str
+    ip_version: int  # 4 or 6
+    table: str  # nat, filter, mangle or raw
+    chains: tuple[str, ...]  # ours, ascending
+    rules: tuple[str, ...]  # each as "-A <chain> …"
+
+    @property
+    def key(self) -> str:
+        return f"{self.netns} ipv{self.ip_version} {self.table}"
+
+
+class Announcement(Thing, frozen=True, kw_only=True):
+    """That the neighbours of a device were told who has an address now, since it was last set (gratuitous ARP)."""
+
+    kind: ClassVar[str] = "announcements"
+
+    netns: str
+    device: str
+    address: str  # IPv4
+
+    @property
+    def key(self) -> str:
+        return f"{self.netns}/{self.device} {self.address}"
 
 
 class Sysctl(Thing, frozen=True, kw_only=True):
@@ -314,9 +351,11 @@ KINDS: tuple[type[Thing], ...] = (
     Sysctl,
     Address,
     Route,
+    RuleSet,
     File,
     Daemon,
     GuestBoot,
+    Announcement,
 )
 """Every kind, in no particular order of application: that is ``desired.order``'s business."""
 
@@ -343,9 +382,11 @@ class HostState(msgspec.Struct, frozen=True, kw_only=True):
     sysctls: tuple[Sysctl, ...] = ()
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
+    rule_sets: tuple[RuleSet, ...] = ()
     files: tuple[File, ...] = ()
     daemons: tuple[Daemon, ...] = ()
     guest_boots: tuple[GuestBoot, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
 
     def things(self, kind: str) -> tuple[Thing, ...]:

@@ -3,8 +3,8 @@
     links
       veth qvb53903a95-82  peer=qvo53903a95-82 mtu=1500 …    # plugging port:53903a95-…
 
-One line an object (a file's text follows its line), kinds in the order of `KINDS`, objects ascending by key, facts at
-their default left out.  Equal states give equal texts.
+One line an object (a file's text and a set's rules follow their line), kinds in the order of `KINDS`, objects
+ascending by key, facts at their default left out.  Equal states give equal texts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from netglass.desired.diff import KindPlan, Plan
-from netglass.desired.state import KINDS, Diagnostic, File, HostState, Thing
+from netglass.desired.state import KINDS, Diagnostic, File, HostState, RuleSet, Thing
 
 _SHOWN_REFS = 4
 _IN_TITLE = {
@@ -29,6 +29,8 @@ _IN_TITLE = {
     "sysctls": ("netns", "name"),
     "addresses": ("netns", "device", "cidr"),
     "routes": ("netns", "destination"),
+    "rule_sets": ("netns", "ip_version", "table", "chains", "rules"),  # chains and rules follow
+    "announcements": ("netns", "device", "address"),
     "files": ("path", "text"),  # the text follows
     "daemons": ("name",),
     "guest_boots": ("server_id",),
@@ -47,11 +49,18 @@ def render_state(state: HostState, name_of: Callable[[str], str] = str) -> str:
             lines += ["", kind.kind]
         for thing in things:
             lines.append(f"  {title(thing)}{_facts(thing)}  # {thing.owner} {render_intent(thing.intent, name_of)}")
-            lines += [f"    | {line}" for line in thing.text.splitlines()] if isinstance(thing, File) else []
+            lines += [f"    | {line}" for line in _below(thing)]
     if state.diagnostics:
         lines += ["", "diagnostics"]
         lines += [f"  {render_diagnostic(diagnostic, name_of)}" for diagnostic in state.diagnostics]
     return "\n".join(lines) + "\n"
+
+
+def _below(thing: Thing) -> list[str]:
+    """Gives what follows an object's line: a file's text, a rule set's chains and rules."""
+    if isinstance(thing, File):
+        return thing.text.splitlines()
+    return [*(f":{chain}" for chain in thing.chains), *thing.rules] if isinstance(thing, RuleSet) else []
 
 
 def render_plan(difference: Plan, name_of: Callable[[str], str] = str) -> str:

@@ -57,11 +57,15 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class DeviceAddress(msgspec.Struct, frozen=True):
-    """An address on a device; `link_local` ones are made by the kernel."""
+    """An address on a device; `link_local` ones are made by the kernel.
+
+    born  when it was set, in hundredths of seconds after the machine's boot
+    """
 
     index: int
     cidr: str
     link_local: bool
+    born: int = 0
 
 
 class RouteEntry(msgspec.Struct, frozen=True):
@@ -202,7 +206,9 @@ def _address(body: bytes) -> DeviceAddress | None:
     packed = found.get(rt.IFA_LOCAL) or found.get(rt.IFA_ADDRESS)
     if packed is None:
         return None
-    return DeviceAddress(index=index, cidr=f"{ip_address(packed)}/{prefix}", link_local=scope == 253)
+    # struct ifa_cacheinfo: preferred, valid, made, changed (linux/if_addr.h).
+    born = struct.unpack("=IIII", found.get(rt.IFA_CACHEINFO, bytes(16))[:16])[2]
+    return DeviceAddress(index=index, cidr=f"{ip_address(packed)}/{prefix}", link_local=scope == 253, born=born)
 
 
 def _route(body: bytes) -> RouteEntry | None:

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from netglass.host import rtnetlink as rt
-from netglass.host.netlink import Change, Netlink, add_address, new_bridge, set_link
+from netglass.host.netlink import Change, Netlink, add_address, add_route, new_bridge, set_link
 from netglass.host.veth import End, VethError, netns_of, plug, unplug
 from netglass.lab import uplink
 from netglass.lab.topology import UPLINK_NIC, Topology
@@ -57,7 +57,7 @@ def _plug(topology: Topology, host: str, nic: str, fabric: int, pid: int) -> Non
     segment = topology.segments[topology.hosts[host].nics[nic]]
     # A userspace switch may sit behind either end, and takes frames as they are: without checksums still to be made.
     # Not where hosts speak with one another alone, since it is the faster way.
-    plain = bool(segment.cidr) and not segment.trunk
+    plain = bool(segment.cidr) and not segment.trunk and not _is_switched(topology, topology.hosts[host].nics[nic])
     plug(
         End(_port(host, nic), tx_checksum=plain),
         End(nic, tx_checksum=plain),
@@ -66,6 +66,11 @@ def _plug(topology: Topology, host: str, nic: str, fabric: int, pid: int) -> Non
         alias=f"{host} {nic}",
         netns=netns_of(fabric),
     )
+
+
+def _is_switched(topology: Topology, segment: str) -> bool:
+    """Says whether a host has a bridge on the segment."""
+    return any(spec.nics[nic] == segment for spec in topology.hosts.values() for nic in spec.bridges.values())
 
 
 def _port(host: str, nic: str) -> str:
@@ -106,6 +111,18 @@ def _address(topology: Topology, host: str, pid: int) -> None:
             # A NIC on a provider bridge is the bridge's; its address would be the bridge's too.
             if address is not None and nic not in topology.hosts[host].bridges.values():
                 _done(inside, add_address(_index(inside, nic), str(address)), f"address {address} of {host}'s {nic}")
+        via = topology.hosts[host].default_route
+        if via:
+            nic = _nic_towards(topology, host, via)
+            _done(inside, add_route(_index(inside, nic), "0.0.0.0/0", via), f"default route of {host} by {via}")
+
+
+def _nic_towards(topology: Topology, host: str, neighbour: str) -> str:
+    for nic, segment in topology.hosts[host].nics.items():
+        address = topology.address(host, segment)
+        if address is not None and IPv4Address(neighbour) in address.network:
+            return nic
+    raise VethError(f"{host} has no NIC on whose segment its default route {neighbour} lies")
 
 
 def _link_up(topology: Topology, server: int, subnet: IPv4Network) -> None:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from netglass.host.run import run
+from netglass.lab import outside
 from netglass.lab.hosts import ENVIRONMENT, PROGRAMS, HostPlan, Service
 from netglass.lab.places import LabPlace
 from netglass.lab.topology import HostSpec, LabError, Topology
@@ -56,7 +57,11 @@ def _plan_host(topology: Topology, name: str, shared: Mapping[str, str], subnet:
         etc["netglass/server.toml"] = (_toml(_server_settings(topology, subnet)), 0o644)
         lib = {f"{_SECRETS}/{user}.password": (secrets.token_urlsafe(18) + "\n", 0o600) for user in USERS}
         lib |= {f"{_SECRETS}/{name}": (secret + "\n", 0o600) for name, secret in shared.items()}
-    services += _switch(name)
+    if host.is_outside:
+        services += outside.services(host)
+        etc |= outside.files(topology, name)
+    else:
+        services += _switch(name)
     if host.roles:
         services.append(_netglass("agent"))
         etc["netglass/agent.toml"] = (_toml(_agent_settings(topology, name)), 0o644)
@@ -147,14 +152,17 @@ def _ovs_version() -> str:
 
 def _hosts_file(topology: Topology) -> str:
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-    lines += [f"{topology.management_address(host)} {host}" for host in topology.hosts]
+    lines += [f"{address} {host}" for host in topology.hosts if (address := topology.management_address(host))]
     return "\n".join(lines) + "\n"
 
 
 def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
-    cloud: dict[str, Any] = {}
-    if topology.cloud.vlan_ranges:
-        cloud["vlan_ranges"] = [[name, *ends] for name, ends in topology.cloud.vlan_ranges.items()]
+    cloud: dict[str, Any] = {
+        "tenant_network_types": topology.cloud.tenant_network_types,
+        "vlan_ranges": [[name, *ends] for name, ends in topology.cloud.vlan_ranges.items()],
+        "tunnel_ranges": topology.cloud.tunnel_ranges,
+        "overlay_ip_version": topology.cloud.overlay_ip_version,
+    }
     return {
         "listen": "0.0.0.0",  # in the host's own namespace: management network and uplink
         "port": PORT,
@@ -170,6 +178,10 @@ def _agent_settings(topology: Topology, name: str) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "bridge_mappings": host.bridge_mappings,
         "bridge_nics": host.bridges,
+        "bridge_addresses": topology.bridge_addresses(name),
+        "tunnel_types": host.tunnel_types,
+        "local_ip": topology.tunnel_address(name),
+        "l2_population": host.l2_population,
         "provider_link": host.provider_link,
         "firewall_driver": host.firewall_driver,
     }

@@ -15,10 +15,14 @@ from urllib.parse import quote, urlsplit
 from netglass.host.children import tail
 from netglass.lab.places import LabPlace, LabRecord
 from netglass.lab.programs import api_url, read_secret
-from netglass.lab.topology import LabError
+from netglass.lab.topology import LabError, Topology
 
 _PAUSE_S = 0.02
 _LOG_LINES = 8
+
+
+PUBLIC = "public"
+"""Name of the external network that a lab makes."""
 
 
 class Api:
@@ -43,6 +47,29 @@ class Api:
         """Gives the servers of all projects.  Raises OSError, LabError."""
         found: list[dict[str, Any]] = self._get("/compute/v2.1/servers/detail?all_tenants=1", 10)["servers"]
         return found
+
+    def make_public(self, topology: Topology) -> None:
+        """Makes the external network that the lab's file wants, unless there is one.  Raises OSError, LabError."""
+        public = topology.cloud.public
+        if public is None or self._get(f"/v2.0/networks?name={PUBLIC}&router:external=True", 10)["networks"]:
+            return
+        network = {
+            "name": PUBLIC,
+            "router:external": True,
+            "provider:network_type": "flat",
+            "provider:physical_network": public.physical_network,
+        }
+        made = self._call("POST", "/v2.0/networks", {"network": network}, 10)[0]["network"]
+        subnet = {
+            "name": f"{PUBLIC}-subnet",
+            "network_id": made["id"],
+            "ip_version": 4,
+            "cidr": topology.segments[public.segment].cidr,
+            "gateway_ip": public.gateway,
+            "allocation_pools": [{"start": public.first, "end": public.last}],
+            "enable_dhcp": False,
+        }
+        self._call("POST", "/v2.0/subnets", {"subnet": subnet}, 10)
 
     def _get(self, path: str, timeout_s: float) -> dict[str, Any]:
         if not self._token:
@@ -96,6 +123,7 @@ def wait_ready(place: LabPlace, record: LabRecord, tell: Callable[[str], None], 
     if not _until(end, all_alive):
         what = f"No agent is heard of on {', '.join(sorted(missing))}"
         raise LabError(_complaint(place, what, dict.fromkeys(sorted(missing), "agent.log")))
+    api.make_public(record.topology)
     api.wait(agents, end - time.monotonic())
     return api
 

@@ -6,14 +6,15 @@ Pure but for reading the file.  Every error says where in the file it is and wha
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_interface
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
 
 from netglass.base.errors import NetglassError
+from netglass.model.resources import TUNNEL_TYPES
 
 BUILTIN = Path(__file__).parent / "builtin"
 DEFAULT = "vlan"
@@ -23,6 +24,7 @@ _LAB_NAME = re.compile(r"[a-z][a-z0-9-]{0,10}")
 _HOST_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _NIC_NAME = re.compile(r"[a-z][a-z0-9.-]{0,14}")
 _ROLES = ("hypervisor", "network")
+_SERVICES = ("http", "dns")
 _FIRST_ADDRESS = 11
 UPLINK_NIC = "eth0"
 
@@ -51,8 +53,15 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     roles            of its agent: hypervisor, network; empty for a host without an agent
     nics             NIC -> segment
     addresses        segment -> address, in place of the one that it would get by its place in the file
-    bridges          provider bridge -> NIC on it
+    bridges          bridge -> NIC on it; the NIC's address is then the bridge's
+    tunnel_nic       NIC on whose address its tunnels begin; empty for none
+    tunnel_address   with prefix length, where its tunnels begin, beside or in place of the NIC's own; such as IPv6
+    tunnel_types     gre, vxlan, geneve
+    l2_population    br-tun is told where every address is; else it learns
     bridge_mappings  physical network -> provider bridge
+    default_route    address of the router that leads on from a host of the outside world
+    forwards         it passes packets on, as a router
+    serves           what it serves to the world: http, dns
     provider_link    between br-int and provider bridges: veth or patch
     firewall_driver  iptables_hybrid (a qbr before each guest) or openvswitch
     datapath_type    system, netdev, or empty for what the machine can do
@@ -65,18 +74,54 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     addresses: dict[str, str] = {}
     bridges: dict[str, str] = {}
     bridge_mappings: dict[str, str] = {}
+    tunnel_nic: str = ""
+    tunnel_address: str = ""
+    tunnel_types: tuple[str, ...] = ()
+    l2_population: bool = False
+    default_route: str = ""
+    forwards: bool = False
+    serves: tuple[str, ...] = ()
     provider_link: str = "veth"
     firewall_driver: str = "iptables_hybrid"
     datapath_type: str = ""
+
+    @property
+    def is_outside(self) -> bool:
+        """Says whether the host is no part of the cloud: neither server nor agent runs there."""
+        return not self.server and not self.roles
+
+
+class ExternalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The external network ``public``, which the lab makes through the API when it comes up.
+
+    physical_network  that carries it, without a tag
+    segment           it is on; its cidr is the subnet's
+    gateway           address of the router to the world
+    first, last       addresses that routers and floating IPs get
+    """
+
+    physical_network: str
+    segment: str
+    gateway: str
+    first: str
+    last: str
 
 
 class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What the API is set to.
 
-    vlan_ranges  physical network -> first and last segment that projects get
+    tenant_network_types  types that projects' networks get, tried in this order
+    vlan_ranges           physical network -> first and last VLAN that projects get
+    tunnel_ranges         tunnel type -> first and last tunnel id that projects get
+    overlay_ip_version    of the tunnels' addresses: 4 or 6; the MTU follows from it
+    public                the external network; absent: none is made
     """
 
+    tenant_network_types: tuple[str, ...] = ("vlan",)
     vlan_ranges: dict[str, tuple[int, int]] = {}
+    tunnel_ranges: dict[str, tuple[int, int]] = {}
+    overlay_ip_version: Literal[4, 6] = 4
+    public: ExternalSpec | None = None
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -106,8 +151,34 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         address = chosen or network.network_address + _FIRST_ADDRESS + list(self.hosts).index(host)
         return IPv4Interface(f"{address}/{network.prefixlen}")
 
+    def bridge_addresses(self, host: str) -> dict[str, list[str]]:
+        """Gives the addresses, with prefix length, that a host has on its bridges.
+
+        None on the bridge to the external network: nobody outside shall reach the host itself.
+        """
+        spec = self.hosts[host]
+        outside = self.cloud.public.segment if self.cloud.public is not None else ""
+        found: dict[str, list[str]] = {}
+        for bridge, nic in spec.bridges.items():
+            address = self.address(host, spec.nics[nic]) if spec.nics[nic] != outside else None
+            own = spec.tunnel_address if nic == spec.tunnel_nic else ""
+            addresses = [*([str(address)] if address is not None else []), *([own] if own else [])]
+            if addresses:
+                found[bridge] = addresses
+        return found
+
+    def tunnel_address(self, host: str) -> str:
+        """Gives the address at which a host's tunnels begin; empty for none."""
+        spec = self.hosts[host]
+        if spec.tunnel_address:
+            return spec.tunnel_address.partition("/")[0]
+        address = self.address(host, spec.nics[spec.tunnel_nic]) if spec.tunnel_nic else None
+        return str(address.ip) if address is not None else ""
+
     def management_address(self, host: str) -> str:
-        """Gives the address under which other hosts reach a host."""
+        """Gives the address under which other hosts reach a host; empty for one of the outside world."""
+        if self.management not in self.hosts[host].nics.values():
+            return ""
         address = self.address(host, self.management)
         assert address is not None  # _check says so
         return str(address.ip)
@@ -167,10 +238,39 @@ def _faults(topology: Topology) -> list[str]:
         found.append(f"hosts: one host must have 'server: true'; {len(servers)} have.")
     for name, host in topology.hosts.items():
         found += [f"hosts.{name}: {fault}" for fault in _host_faults(name, host, topology)]
-    for physical, (first, last) in topology.cloud.vlan_ranges.items():
+    found += _cloud_faults(topology.cloud, topology.segments)
+    return found or _address_faults(topology)
+
+
+def _public_faults(public: ExternalSpec, segments: dict[str, Segment]) -> list[str]:
+    segment = segments.get(public.segment)
+    if segment is None or not segment.cidr:
+        return [f"cloud.public.segment: there is no segment {public.segment!r} with a cidr."]
+    found = []
+    for name in ("gateway", "first", "last"):
+        try:
+            if IPv4Address(getattr(public, name)) not in IPv4Network(segment.cidr):
+                found.append(f"cloud.public.{name}: {getattr(public, name)} is not in {segment.cidr}.")
+        except ValueError as error:
+            found.append(f"cloud.public.{name}: {error}.")
+    return found
+
+
+def _cloud_faults(cloud: CloudSpec, segments: dict[str, Segment]) -> list[str]:
+    found = []
+    for physical, (first, last) in cloud.vlan_ranges.items():
         if not 1 <= first <= last <= 4094:
             found.append(f"cloud.vlan_ranges.{physical}: {first} to {last} is no range within 1 to 4094.")
-    return found or _address_faults(topology)
+    for kind, (first, last) in cloud.tunnel_ranges.items():
+        if kind not in TUNNEL_TYPES:
+            found.append(f"cloud.tunnel_ranges.{kind}: is none of {', '.join(TUNNEL_TYPES)}.")
+        elif not 1 <= first <= last < 1 << 24:
+            found.append(f"cloud.tunnel_ranges.{kind}: {first} to {last} is no range within 1 to {(1 << 24) - 1}.")
+    if cloud.public is not None:
+        found += _public_faults(cloud.public, segments)
+    known = ("vlan", *TUNNEL_TYPES)
+    wrong = [kind for kind in cloud.tenant_network_types if kind not in known]
+    return found + [f"cloud.tenant_network_types: {kind!r} is none of {', '.join(known)}." for kind in wrong]
 
 
 def _segment_faults(name: str, segment: Segment) -> list[str]:
@@ -198,7 +298,8 @@ def _host_faults(name: str, host: HostSpec, topology: Topology) -> list[str]:
             found.append(f"nics.{nic}: there is no segment {segment!r}.")
         if not _NIC_NAME.fullmatch(nic) or nic in ("lo", UPLINK_NIC):
             found.append(f"nics.{nic}: no NIC can be called so ({UPLINK_NIC} is the way to the machine).")
-    if topology.management not in host.nics.values():
+    found += [f"serves: {what!r} is none of {', '.join(_SERVICES)}." for what in host.serves if what not in _SERVICES]
+    if topology.management not in host.nics.values() and not host.is_outside:
         found.append(f"nics: none is on the management segment {topology.management!r}.")
     for bridge, nic in host.bridges.items():
         if nic not in host.nics:
@@ -206,6 +307,7 @@ def _host_faults(name: str, host: HostSpec, topology: Topology) -> list[str]:
     for physical, bridge in host.bridge_mappings.items():
         if bridge not in host.bridges:
             found.append(f"bridge_mappings.{physical}: the host has no bridge {bridge!r}.")
+    found += _tunnel_faults(host, topology)
     allowed = {
         "provider_link": ("veth", "patch"),
         "firewall_driver": ("iptables_hybrid", "openvswitch"),
@@ -214,6 +316,29 @@ def _host_faults(name: str, host: HostSpec, topology: Topology) -> list[str]:
     for field, values in allowed.items():
         if getattr(host, field) not in values:
             found.append(f"{field}: {getattr(host, field)!r} is none of {', '.join(filter(None, values))}.")
+    return found
+
+
+def _tunnel_faults(host: HostSpec, topology: Topology) -> list[str]:
+    known = ", ".join(TUNNEL_TYPES)
+    found = [f"tunnel_types: {kind!r} is none of {known}." for kind in host.tunnel_types if kind not in TUNNEL_TYPES]
+    if bool(host.tunnel_types) != bool(host.tunnel_nic):
+        found.append("tunnel_types, tunnel_nic: tunnels need both.")
+    if host.tunnel_nic:
+        segment = topology.segments.get(host.nics.get(host.tunnel_nic, ""))
+        if segment is None:
+            found.append(f"tunnel_nic: the host has no NIC {host.tunnel_nic!r}.")
+        elif not segment.cidr and not host.tunnel_address:
+            found.append(f"tunnel_nic: the segment of {host.tunnel_nic!r} needs a cidr; tunnels have addresses.")
+    if host.tunnel_address:
+        try:
+            ip_interface(host.tunnel_address)
+            if "/" not in host.tunnel_address:
+                found.append(f"tunnel_address: {host.tunnel_address} lacks its prefix length.")
+        except ValueError as error:
+            found.append(f"tunnel_address: {error}.")
+        if host.tunnel_nic not in host.bridges.values():
+            found.append("tunnel_address: is set on a bridge, and tunnel_nic is on none.")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -37,7 +39,10 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     tenant_network_types: tuple[str, ...] = ("vlan",)  # tried in this order for networks with no wish
     vlan_ranges: tuple[tuple[str, int, int], ...] = (("default", 1000, 1999),)  # physical network, first, last
     flat_networks: tuple[str, ...] = ("*",)  # physical networks open to flat; "*" is all
-    physical_network_mtu: int = 1500  # bytes
+    tunnel_ranges: dict[str, tuple[int, int]] = {}  # tunnel type -> first and last tunnel id that projects get
+    physical_network_mtu: int = 1500  # bytes; also of what lies beneath the tunnels
+    overlay_ip_version: Literal[4, 6] = 4  # of the addresses between which tunnels run: 4 or 6
+    geneve_header_size: int = 38  # bytes kept free for inner Ethernet, Geneve with its options, and UDP
     base_mac: str = "fa:16:3e:00:00:00"
     dhcp_agents_per_network: int = 1
     dns_domain: str = "openstacklocal"
@@ -45,7 +50,14 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_dns_nameservers: int = 5
     max_subnet_host_routes: int = 20
     max_fixed_ips_per_port: int = 5
+    max_routes: int = 30  # extra routes of one router
     default_quotas: dict[str, int] = msgspec.field(
-        default_factory=lambda: {"network": 100, "subnet": 100, "port": 500}  # msgspec takes no filled dict as default
+        default_factory=lambda: {
+            "network": 100,
+            "subnet": 100,
+            "port": 500,
+            "router": 10,
+            "floatingip": 50,
+        }  # msgspec takes no filled dict as default
     )
     agent_down_s: int = 15  # a host that has not reported for so long is not alive

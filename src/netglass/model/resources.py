@@ -15,6 +15,9 @@ from typing import ClassVar
 
 import msgspec
 
+TUNNEL_TYPES = ("gre", "vxlan", "geneve")
+"""Network types whose frames travel between hosts in tunnels."""
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False, omit_defaults=True):
     """One object of intent.
@@ -49,11 +52,12 @@ class Network(Described, frozen=True, kw_only=True, omit_defaults=True):
     admin_state_up: bool = True
     shared: bool = False
     mtu: int = 1500  # bytes, of the guest's IP packets
-    network_type: str = "vlan"  # vlan, flat; later gre, vxlan, geneve
+    network_type: str = "vlan"  # vlan, flat, or one of TUNNEL_TYPES
     physical_network: str = ""  # empty for tunnel types
-    segmentation_id: int | None = None  # VLAN 1..4094; None when flat
+    segmentation_id: int | None = None  # VLAN 1..4094, or tunnel id (GRE key, VNI); None when flat
     port_security_enabled: bool = True
     availability_zone_hints: tuple[str, ...] = ()
+    external: bool = False  # router:external; everybody may reach out through it, and have addresses of it
 
 
 class AddressRange(msgspec.Struct, frozen=True):
@@ -123,6 +127,39 @@ class Port(Described, frozen=True, kw_only=True, omit_defaults=True):
     realised_on: tuple[str, ...] = ()  # hosts that reported this port's wiring done, ascending
 
 
+class Router(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """A router: what joins subnets to one another, and to an external network.
+
+    Its interfaces are the ports whose ``device_id`` it is: ``network:router_interface`` inside, one
+    ``network:router_gateway`` outside.
+    """
+
+    kind: ClassVar[str] = "router"
+
+    admin_state_up: bool = True
+    gateway_network_id: str = ""  # external network; empty: none
+    enable_snat: bool = True  # what goes out bears the gateway's address
+    routes: tuple[HostRoute, ...] = ()  # extra routes, ascending
+    host_id: str = ""  # where it runs; empty while no host can take it
+    availability_zone_hints: tuple[str, ...] = ()
+
+
+class FloatingIp(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """An external address that a project holds, and that a router may translate to one of its ports' addresses.
+
+    The address itself is a fixed IP of a port of its own (``network:floatingip``) on the external network.
+    """
+
+    kind: ClassVar[str] = "floatingip"
+
+    floating_network_id: str
+    floating_ip_address: str
+    floating_port_id: str  # the port of its own
+    port_id: str = ""  # whom it is for; empty: nobody
+    fixed_ip_address: str = ""  # which of the port's addresses
+    router_id: str = ""  # that translates
+
+
 class LocalVlan(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A host's own VLAN tag for a network, there from the first port bound on that host to the last.
 
@@ -141,7 +178,11 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     bridge_mappings: dict[str, str] = {}  # physical network -> bridge, such as {"default": "br-eth2"}
     bridge_nics: dict[str, str] = {}  # bridge -> NIC on it, such as {"br-eth2": "eth2"}
+    bridge_addresses: dict[str, tuple[str, ...]] = {}  # bridge -> addresses of its local port, as 192.0.2.7/24
     provider_link: str = "veth"  # between br-int and provider bridges: veth or patch
+    tunnel_types: tuple[str, ...] = ()  # of TUNNEL_TYPES, what the host's tunnels may be; empty: no br-tun
+    local_ip: str = ""  # where the host's tunnels begin: its address, IPv4 or IPv6, on the tunnel network
+    l2_population: bool = False  # br-tun is told where every MAC and address is; else it learns
     datapath_type: str = "system"  # system (kernel module) or netdev (userspace), after the agent's probe
     firewall_driver: str = "iptables_hybrid"  # or openvswitch: whether guests sit behind a qbr
     state_root: str = "/var/lib/neutron"  # dhcp/, metadata_proxy
@@ -150,6 +191,7 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     dhcp_lease_s: int = 86400  # seconds, at least 120 (dnsmasq's own least)
     enable_isolated_metadata: bool = True  # where no router is the gateway, qdhcp serves metadata, and DHCP says so
     metadata_proxy_user: str = "haproxy"  # user and group of metadata proxies; the agent's socket is open to the group
+    gateway_link: str = "bridge"  # where routers' outer ports sit: on the external bridge itself, or integration
 
 
 class Host(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -299,6 +341,8 @@ ROW_TYPES: tuple[type[Row], ...] = (
     Network,
     Subnet,
     Port,
+    Router,
+    FloatingIp,
     LocalVlan,
     Host,
     Server,

@@ -20,12 +20,14 @@ from netglass.base.numbers import with_number, without_number
 from netglass.model.changes import Change
 from netglass.model.resources import (
     ROW_TYPES,
+    FloatingIp,
     Host,
     LocalVlan,
     Network,
     Port,
     Project,
     RoleAssignment,
+    Router,
     Row,
     Server,
     Subnet,
@@ -48,6 +50,7 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "networks_by_project": (Network, lambda n: [n.project_id]),
     "networks_by_physical_network": (Network, lambda n: [n.physical_network] if n.physical_network else []),
     "networks_shared": (Network, lambda n: [True] if n.shared else []),
+    "networks_external": (Network, lambda n: [True] if n.external else []),
     "networks_flat": (Network, lambda n: [n.physical_network] if n.network_type == "flat" else []),
     "subnets_by_network": (Subnet, lambda s: [s.network_id]),
     "subnets_by_project": (Subnet, lambda s: [s.project_id]),
@@ -61,6 +64,14 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "ports_by_address": (Port, lambda p: [(f.subnet_id, f.ip_address) for f in p.fixed_ips]),
     "dhcp_ports_by_network": (Port, lambda p: [p.network_id] if p.device_owner == "network:dhcp" else []),
     "dhcp_ports_by_host": (Port, lambda p: [p.host_id] if p.device_owner == "network:dhcp" and p.host_id else []),
+    "routers_by_project": (Router, lambda r: [r.project_id]),
+    "routers_by_host": (Router, lambda r: [r.host_id] if r.host_id else []),
+    "routers_by_gateway_network": (Router, lambda r: [r.gateway_network_id] if r.gateway_network_id else []),
+    "floating_ips_by_project": (FloatingIp, lambda f: [f.project_id]),
+    "floating_ips_by_network": (FloatingIp, lambda f: [f.floating_network_id]),
+    "floating_ips_by_router": (FloatingIp, lambda f: [f.router_id] if f.router_id else []),
+    "floating_ips_by_port": (FloatingIp, lambda f: [f.port_id] if f.port_id else []),
+    "floating_ips_by_address": (FloatingIp, lambda f: [f.floating_ip_address]),
     "local_vlans_by_host": (LocalVlan, lambda v: [v.host]),
     "local_vlans_by_network": (LocalVlan, lambda v: [v.network_id]),
     "hosts_by_role": (Host, lambda h: h.roles),
@@ -225,6 +236,9 @@ def claims(row: Row) -> tuple[tuple[str, str], ...]:
         if row.network_type == "flat":
             return (("flat", row.physical_network),)
         return (("segment", f"{row.network_type}/{row.physical_network}/{row.segmentation_id}"),)
+    if isinstance(row, FloatingIp):
+        held = (("floating", f"{row.port_id}/{row.fixed_ip_address}/{row.floating_network_id}"),)
+        return held if row.port_id else ()
     if isinstance(row, LocalVlan):
         return (("local_vlan", f"{row.host}/{row.vlan}"),)
     if isinstance(row, Project):

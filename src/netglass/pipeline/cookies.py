@@ -18,6 +18,7 @@ from typing import NamedTuple
 MARK = 0x4E47 << 48  # "NG"
 MASK = 0xFFFF << 48
 
+_LEARNT = 0x4E4C << 48  # "NL"
 _HASH_BYTES = 5
 
 
@@ -31,6 +32,14 @@ class Cookie(NamedTuple):
 def pack_cookie(feature: int, ref: str) -> int:
     """Gives the cookie of a feature's flow for a reference such as ``network:<id>``; `feature` is 0..255."""
     return MARK | feature << 8 * _HASH_BYTES | hash_ref(ref)
+
+
+def learnt_cookie(ref: str) -> int:
+    """Gives the cookie of flows that the switch itself learns for a reference; without our mark, as they come and go.
+
+    Each reference has its own, so that what was learnt for it can go with it.
+    """
+    return _LEARNT | hash_ref(ref)
 
 
 def unpack_cookie(cookie: int) -> Cookie | None:

@@ -15,6 +15,11 @@ UNTAGGED = -1
 NORMAL = "NORMAL"
 DROP = "drop"
 STRIP_VLAN = "strip_vlan"
+BACK = "IN_PORT"  # the one port that `output` never goes to
+
+UNICAST = "00:00:00:00:00:00/01:00:00:00:00:00"
+MULTICAST = "01:00:00:00:00:00/01:00:00:00:00:00"
+BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 _UNTAGGED_TEXT = "vlan_tci=0x0000/0x1fff"
 
@@ -23,22 +28,37 @@ _UNTAGGED_TEXT = "vlan_tci=0x0000/0x1fff"
 class Match:
     """Which packets a flow is for; with nothing set, all.
 
-    in_port  name of the port that they came in by; empty: any
-    vlan     1..4095, `UNTAGGED`, or None: any
+    in_port      name of the port that they came in by; empty: any
+    tunnel       tunnel id that they came with; None: any
+    vlan         1..4095, `UNTAGGED`, or None: any
+    destination  MAC that they are for, or `UNICAST`, `MULTICAST`; empty: any
+    arp_request  only ARP requests; `arp_target` is the IPv4 address that they ask for, empty for any
     """
 
     in_port: str = ""
+    tunnel: int | None = None
     vlan: int | None = None
+    destination: str = ""
+    arp_request: bool = False
+    arp_target: str = ""
 
     def text(self) -> str:
         """Gives the canonical text; empty for the match on all packets."""
-        parts = []
+        parts = ["arp"] if self.arp_request else []
+        if self.tunnel is not None:
+            parts.append(f"tun_id={self.tunnel:#x}")
         if self.in_port:
             parts.append(f"in_port={port_text(self.in_port)}")
         if self.vlan == UNTAGGED:
             parts.append(_UNTAGGED_TEXT)
         elif self.vlan is not None:
             parts.append(f"dl_vlan={self.vlan}")
+        if self.destination:
+            parts.append(f"dl_dst={self.destination}")
+        if self.arp_target:
+            parts.append(f"arp_tpa={self.arp_target}")
+        if self.arp_request:
+            parts.append("arp_op=1")
         return ",".join(parts)
 
 
@@ -53,6 +73,51 @@ def set_vlan(vlan: int) -> str:
     return f"mod_vlan_vid:{vlan}"
 
 
+def set_tunnel(number: int) -> str:
+    """Gives the action that says with which tunnel id a packet leaves."""
+    return f"set_field:{number:#x}->tun_id"
+
+
+def output(port: str) -> str:
+    """Gives the action that sends a packet out of a port, given by name."""
+    return f"output:{port_text(port)}"
+
+
+def goto(table: int) -> str:
+    """Gives the action that goes on in another table."""
+    return f"resubmit(,{table})"
+
+
+def learn(table: int, cookie: int, timeout_s: int) -> str:
+    """Gives the action that notes in `table` by which tunnel, and with which id, the packet's sender is reached.
+
+    What it noted goes when nobody was heard of it for `timeout_s` seconds, and when this action's own flow goes.
+    """
+    noted = (
+        "NXM_OF_VLAN_TCI[0..11]",
+        "NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]",
+        "load:0->NXM_OF_VLAN_TCI[]",
+        "load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[]",
+        "output:NXM_OF_IN_PORT[]",
+    )
+    where = (f"table={table}", f"hard_timeout={timeout_s}", "priority=1", "delete_learned", f"cookie={cookie:#x}")
+    return f"learn({','.join((*where, *noted))})"
+
+
+def answer_arp(mac: str, address: str) -> str:
+    """Gives the actions that turn an ARP request into its answer, "`address` is at `mac`", and send it back."""
+    return actions(
+        "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]",
+        f"set_field:{mac}->eth_src",
+        "set_field:2->arp_op",
+        "move:NXM_NX_ARP_SHA[]->NXM_NX_ARP_THA[]",
+        "move:NXM_OF_ARP_SPA[]->NXM_OF_ARP_TPA[]",
+        f"set_field:{mac}->arp_sha",
+        f"set_field:{address}->arp_spa",
+        BACK,
+    )
+
+
 def actions(*parts: str) -> str:
     """Joins actions in their order of execution; none at all is `DROP`."""
     return ",".join(parts) or DROP
@@ -64,5 +129,8 @@ def knows_vlan(match: str) -> bool:
 
 
 def knows_untagged(match: str) -> bool:
-    """Says whether a canonical match leaves only packets without a VLAN tag."""
-    return _UNTAGGED_TEXT in match
+    """Says whether a canonical match leaves only packets without a VLAN tag.
+
+    What comes out of a tunnel counts as such: the switch can only put a tag on it, whatever it carries.
+    """
+    return _UNTAGGED_TEXT in match or "tun_id=" in match

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Table:
     """A table of one sort of bridge.
 
-    bridge   ``integration`` (br-int) or ``provider`` (br-<nic>)
+    bridge   ``integration`` (br-int), ``provider`` (br-<nic>) or ``tunnel`` (br-tun)
     number   0..254
     purpose  what a packet goes through it for, as a full sentence
     """
@@ -37,9 +37,42 @@ PROVIDER_CLASSIFY = Table(
     "Turns the host's own VLAN tag into the network's segment on the way out, and switches.",
 )
 
-TABLES = (INTEGRATION_CLASSIFY, PROVIDER_CLASSIFY)
+TUNNEL_CLASSIFY = Table(
+    "CLASSIFY", "tunnel", 0, "Tells frames that leave the host from those that come in by a tunnel of one type."
+)
+PATCH_LV_TO_TUN = Table(
+    "PATCH_LV_TO_TUN", "tunnel", 1, "Tells apart, of what leaves the host, unicast, flooded frames and ARP requests."
+)
+GRE_TUN_TO_LV = Table("GRE_TUN_TO_LV", "tunnel", 2, "Turns a GRE key into the host's own VLAN tag.")
+VXLAN_TUN_TO_LV = Table("VXLAN_TUN_TO_LV", "tunnel", 3, "Turns a VXLAN VNI into the host's own VLAN tag.")
+GENEVE_TUN_TO_LV = Table("GENEVE_TUN_TO_LV", "tunnel", 4, "Turns a Geneve VNI into the host's own VLAN tag.")
+LEARN_FROM_TUN = Table(
+    "LEARN_FROM_TUN", "tunnel", 10, "Learns behind which peer a sender is, and hands the frame to br-int."
+)
+UCAST_TO_TUN = Table("UCAST_TO_TUN", "tunnel", 20, "Sends a frame to the one peer that has its receiver.")
+ARP_RESPONDER = Table("ARP_RESPONDER", "tunnel", 21, "Answers ARP requests for addresses that other hosts have.")
+FLOOD_TO_TUN = Table("FLOOD_TO_TUN", "tunnel", 22, "Sends a frame to every peer that has its network.")
 
-# Priorities in both CLASSIFY tables; the middle ones are those of the blog post's dumps.
+TABLES = (
+    INTEGRATION_CLASSIFY,
+    PROVIDER_CLASSIFY,
+    TUNNEL_CLASSIFY,
+    PATCH_LV_TO_TUN,
+    GRE_TUN_TO_LV,
+    VXLAN_TUN_TO_LV,
+    GENEVE_TUN_TO_LV,
+    LEARN_FROM_TUN,
+    UCAST_TO_TUN,
+    ARP_RESPONDER,
+    FLOOD_TO_TUN,
+)
+
+# Priorities on br-tun; those of every table there.
+POPULATED = 2  # from intent, over what was learnt
+KNOWN = 1  # of a port, network or address that is here; what the switch learns has it too
+REST = 0  # everything else
+
+# Priorities in the CLASSIFY tables of the other bridges; the middle ones are those of the blog post's dumps.
 DEAD = 65535  # br-int: frames of ports that are not wired
 LOCAL_TO_SEGMENT = 4  # provider bridge: a network that is here, on its way out
 SEGMENT_TO_LOCAL = 3  # br-int: a network that is here, on its way in

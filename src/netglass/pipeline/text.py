@@ -5,7 +5,7 @@ Written with ``ovs-ofctl -O OpenFlow15 --bundle --names add-flows`` and read bac
 otherwise, and only where it means just the same are they brought back to the canonical words:
 
     set_field:<4096 + vlan>->vlan_vid                    where the match has dl_vlan      -> mod_vlan_vid:<vlan>
-    push_vlan:0x8100,set_field:<4096 + vlan>->vlan_vid   where the match has no tag       -> mod_vlan_vid:<vlan>
+    push_vlan:0x8100,set_field:<4096 + vlan>->vlan_vid   where it has none, or tun_id     -> mod_vlan_vid:<vlan>
     pop_vlan                                                                              -> strip_vlan
 
 Everything else stays as it is printed, so that a flow that is not as we would write it never looks as if it were.

@@ -13,12 +13,19 @@ import pytest
 from netglass.base.errors import UserError
 from netglass.base.fresh import Fresh
 from netglass.control.decision import Decision
+from netglass.control.floating_ips import (
+    decide_create_floating_ip,
+    decide_delete_floating_ip,
+    decide_update_floating_ip,
+)
+from netglass.control.interfaces import Interface, decide_add_interface, decide_remove_interface
 from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
+from netglass.control.routers import decide_create_router, decide_delete_router, decide_update_router
 from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
 from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
-from netglass.model.resources import Host, HostSettings, LocalVlan, Network, Port, Row, Subnet
+from netglass.model.resources import FloatingIp, Host, HostSettings, LocalVlan, Network, Port, Router, Row, Subnet
 from netglass.model.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -60,11 +67,32 @@ class Cloud:
     def port(self, network: Network, caller: Caller = ALICE, **wanted: Any) -> Port:
         return self.decide(lambda d: decide_create_port(d, {"network_id": network.id, **wanted}), caller)
 
+    def external(self, cidr: str = "203.0.113.0/24", **wanted: Any) -> Network:
+        """Makes an external network of the cloud's, with a subnet without DHCP."""
+        network = self.network(ADMIN, external=True, **wanted)
+        self.subnet(network, cidr, ADMIN, enable_dhcp=False)
+        return network
+
+    def router(self, caller: Caller = ALICE, **wanted: Any) -> Router:
+        return self.decide(lambda d: decide_create_router(d, wanted), caller)
+
+    def join(self, router: Router, subnet: str = "", port: str = "", caller: Caller = ALICE) -> Interface:
+        return self.decide(lambda d: decide_add_interface(d, self.now(router), subnet, port), caller)
+
+    def part(self, router: Router, subnet: str = "", port: str = "", caller: Caller = ALICE) -> Interface:
+        return self.decide(lambda d: decide_remove_interface(d, self.now(router), subnet, port), caller)
+
+    def floating(self, network: Network, caller: Caller = ALICE, **wanted: Any) -> FloatingIp:
+        values = {"floating_network_id": network.id, **wanted}
+        return self.decide(lambda d: decide_create_floating_ip(d, values), caller)
+
     def update(self, row: Any, caller: Caller = ALICE, **changes: Any) -> Any:
         decisions: dict[type, Callable[..., Any]] = {
             Network: decide_update_network,
             Subnet: decide_update_subnet,
             Port: decide_update_port,
+            Router: decide_update_router,
+            FloatingIp: decide_update_floating_ip,
         }
         return self.decide(lambda d: decisions[type(row)](d, self.now(row), changes), caller)
 
@@ -73,6 +101,8 @@ class Cloud:
             Network: decide_delete_network,
             Subnet: decide_delete_subnet,
             Port: decide_delete_port,
+            Router: decide_delete_router,
+            FloatingIp: decide_delete_floating_ip,
         }
         self.decide(lambda d: decisions[type(row)](d, self.now(row)), caller)
 

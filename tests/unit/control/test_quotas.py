@@ -10,11 +10,12 @@ from netglass.model.resources import Quota
 
 def test_a_project_has_the_clouds_limits_until_it_has_its_own() -> None:
     cloud = Cloud()
-    assert quotas.limits(cloud.snapshot, cloud.settings, "alice") == {"network": 100, "subnet": 100, "port": 500}
+    clouds = {"network": 100, "subnet": 100, "port": 500, "router": 10, "floatingip": 50}
+    assert quotas.limits(cloud.snapshot, cloud.settings, "alice") == clouds
     cloud.decide(lambda d: quotas.decide_update_quota(d, "alice", {"network": 7, "port": -1}), ADMIN)
     row = cloud.decide(lambda d: quotas.decide_update_quota(d, "alice", {"network": 8, "check_limit": True}), ADMIN)
     assert (row.limits, row.revision_number) == ({"network": 8, "port": -1}, 2)
-    assert quotas.limits(cloud.snapshot, cloud.settings, "alice") == {"network": 8, "subnet": 100, "port": -1}
+    assert quotas.limits(cloud.snapshot, cloud.settings, "alice") == clouds | {"network": 8, "port": -1}
     cloud.decide(lambda d: quotas.decide_delete_quota(d, "alice"), ADMIN)
     assert cloud.snapshot.count(Quota) == 0
     with refused("TenantQuotaNotFound", 404, "Quota for project alice could not be found."):
@@ -27,14 +28,16 @@ def test_usage_counts_a_projects_own_objects() -> None:
     cloud.subnet(network)
     cloud.port(network)
     cloud.port(network)
-    assert quotas.usage(cloud.snapshot, "alice") == {"network": 1, "subnet": 1, "port": 2}
-    assert quotas.usage(cloud.snapshot, "bob") == {"network": 0, "subnet": 0, "port": 0}
+    cloud.router()
+    nothing = dict.fromkeys(("network", "subnet", "port", "router", "floatingip"), 0)
+    assert quotas.usage(cloud.snapshot, "alice") == nothing | {"network": 1, "subnet": 1, "port": 2, "router": 1}
+    assert quotas.usage(cloud.snapshot, "bob") == nothing
 
 
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ({"router": 5}, "'router' is not a resource with a quota"),
+        ({"pond": 5}, "'pond' is not a resource with a quota"),
         ({"port": -2}, "'-2' is not in range"),
         ({"port": 2**31}, "is not in range"),
         ({"port": 1}, "Quota limit 1 for port must be greater than or equal to already used 2"),

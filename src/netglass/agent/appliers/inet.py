@@ -1,7 +1,8 @@
 """Keeps addresses and routes, on devices and in namespaces that are ours.
 
 In our namespaces whatever is not wanted goes, but for what the kernel made itself (loopback and link-local addresses,
-its own routes).  In the host's own namespace only what is wanted is looked at: the rest is the operator's.
+its own routes).  In the host's own namespace only what is wanted is looked at: the rest is the operator's.  An address
+that is wanted on one device there and found on another is moved: a NIC's own, once the NIC is on a bridge.
 
 On an error it carries on with the next.
 """
@@ -36,6 +37,7 @@ class Inet:
         wanted_addresses = {address.key: address for address in desired.addresses}
         wanted_routes = {route.key: route for route in desired.routes}
         ours = self._marks.names()
+        placed = {(address.netns, address.cidr) for address in desired.addresses}
         spaces = ours | {a.netns for a in desired.addresses} | {r.netns for r in desired.routes}
         addresses: list[Address] = []
         routes: list[Route] = []
@@ -47,7 +49,8 @@ class Inet:
             name_of = {device.index: device.name for device in conversation.devices()}
             for found in conversation.addresses():
                 address = _address(netns, found, name_of, wanted_addresses)
-                if address.key in wanted_addresses or (netns in ours and not _made_by_kernel(found, address)):
+                concerns = address.key in wanted_addresses or (netns, address.cidr) in placed
+                if concerns or (netns in ours and not _made_by_kernel(found, address)):
                     addresses.append(address)
             for entry in conversation.routes():
                 route = _route(netns, entry, name_of, wanted_routes)

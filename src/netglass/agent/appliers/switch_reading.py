@@ -45,7 +45,8 @@ def observed_port(row: OvsPort, wanted: SwitchPort | None) -> SwitchPort | None:
     seen = _as_it_is(row, wanted.owner, wanted.intent)
     ids = wanted.external_ids if wanted.external_ids.items() <= seen.external_ids.items() else seen.external_ids
     trunk = wanted.trunk and row.tag is None
-    return msgspec.structs.replace(seen, external_ids=ids, trunk=trunk)
+    number = row.ofport if wanted.ofport else 0
+    return msgspec.structs.replace(seen, external_ids=ids, trunk=trunk, ofport=number)
 
 
 def observed_tag(row: OvsPort, wanted: PortTag | None, tagged: str) -> PortTag | None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netglass.api.edge import Endpoint, endpoint, reply
-from netglass.api.networking import extensions, members, quotas, tags, versions
+from netglass.api.networking import actions, extensions, members, quotas, tags, versions
 from netglass.api.networking.call import Call
 from netglass.api.networking.declare import Operation
 from netglass.api.networking.faults import MethodNotAllowed, nothing_here, shape
@@ -28,7 +28,11 @@ async def _document(call: Call) -> Response:
 
 
 OPERATIONS: tuple[Operation, ...] = (
-    *(operation for resource in RESOURCES for operation in (*members.operations(resource), *tags.operations(resource))),
+    *(
+        operation
+        for resource in RESOURCES
+        for operation in (*members.operations(resource), *actions.operations(resource), *tags.operations(resource))
+    ),
     *quotas.OPERATIONS,
     *extensions.OPERATIONS,
     *versions.OPERATIONS,

@@ -102,6 +102,28 @@ class Parent:
     resource: Resource
 
 
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """Something to be done to an object beyond changing its attributes: ``PUT /v2.0/<collection>/<id>/<name>``.
+
+    name    as in the path; also the name of its policy rule
+    about   one sentence for the reference
+    body    JSON Schema of the request's body
+    answer  JSON Schema of the answer
+    read    the body to what `decide` takes; raises Invalid
+    decide  the decision
+    show    the answer, out of what was decided; the last argument shows a row of the resource itself
+    """
+
+    name: str
+    about: str
+    body: Mapping[str, Any]
+    answer: Mapping[str, Any]
+    read: Callable[[Mapping[str, Any]], Any]
+    decide: Callable[[Decision, Any, Any], Any]
+    show: Callable[[Any, View, Callable[[Row], dict[str, Any]]], Mapping[str, Any]]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)  # compared and hashed by identity, so that it can be a key
 class Resource:
     """One resource: all that is known of it at the edge.
@@ -116,6 +138,7 @@ class Resource:
                 texts, or None when it cannot tell: used in place of `rows`; the best first
     missing     Neutron's fault type for an unknown id
     create, update, delete   the decisions; None where the verb is not offered
+    actions     what else can be done to one of them
     bulk        several may be made in one request
     shown       one of them can be asked for by its id
     taggable    has tags, and ``/tags`` beneath it
@@ -133,6 +156,7 @@ class Resource:
     create: Callable[[Decision, Mapping[str, Any]], Row] | None = None
     update: Callable[[Decision, Any, Mapping[str, Any]], Row] | None = None
     delete: Callable[[Decision, Any], None] | None = None
+    actions: tuple[Action, ...] = ()
     bulk: bool = True
     shown: bool = True
     taggable: bool = True

@@ -44,12 +44,32 @@ EXTENSIONS: tuple[Extension, ...] = (
         "A filter may ask for the empty string.",
         "2018-06-11T10:00:00-00:00",
     ),
+    Extension(
+        "ext-gw-mode",
+        "Neutron L3 Configurable external gateway mode",
+        "SNAT of a router can be switched off.",
+        "2013-03-28T10:00:00-00:00",
+    ),
+    Extension("external-net", "Neutron external network", "Networks that lead outside.", "2013-01-14T10:00:00-00:00"),
     Extension("extra_dhcp_opt", "Neutron Extra DHCP options", "DHCP options of one port.", "2013-03-17T12:00:00-00:00"),
+    Extension("extraroute", "Neutron Extra Route", "Routers have extra routes.", "2013-02-01T10:00:00-00:00"),
+    Extension(
+        "extraroute-atomic",
+        "Atomically add/remove extra routes",
+        "Extra routes can be added and taken away one by one.",
+        "2019-07-10T00:00:00+00:00",
+    ),
     Extension(
         "filter-validation",
         "Filter parameters validation",
         "An unknown filter is an error.",
         "2018-03-21T10:00:00-00:00",
+    ),
+    Extension(
+        "fip-port-details",
+        "Floating IP Port Details Extension",
+        "A floating IP shows its port.",
+        "2018-04-09T10:00:00-00:00",
     ),
     Extension(
         "ip-substring-filtering",
@@ -92,6 +112,18 @@ EXTENSIONS: tuple[Extension, ...] = (
         "2016-12-11T00:00:00-00:00",
     ),
     Extension(
+        "router",
+        "Neutron L3 Router",
+        "Routers between subnets and to external networks, and floating IPs.",
+        "2012-07-20T10:00:00-00:00",
+    ),
+    Extension(
+        "router_availability_zone",
+        "Router Availability Zone",
+        "Routers name zones, and show the one they run in.",
+        "2015-01-01T10:00:00-00:00",
+    ),
+    Extension(
         "sort-key-validation", "Sort keys validation", "An unknown sort key is an error.", "2021-04-12T00:00:00-00:00"
     ),
     Extension("sorting", "Sorting support", "Lists can be sorted.", "2016-06-12T00:00:00-00:00"),
@@ -109,7 +141,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension(
         "standard-attr-tag",
-        "Tag support for resources with standard attribute: network, subnet, port",
+        "Tag support for resources with standard attribute: network, subnet, port, router, floatingip",
         "Objects have tags.",
         "2017-01-01T00:00:00-00:00",
     ),
@@ -118,6 +150,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         "Resource timestamps",
         "Objects tell when they were made and changed.",
         "2016-09-12T10:00:00-00:00",
+    ),
+    Extension(
+        "subnet-external-network",
+        "Subnet belongs to an external network",
+        "Subnets show whether their network leads outside.",
+        "2022-07-08T00:00:00-00:00",
     ),
     Extension(
         "subnet-service-types", "Subnet service types", "Subnets kept for some devices.", "2016-03-15T18:00:00-00:00"

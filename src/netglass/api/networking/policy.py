@@ -103,6 +103,12 @@ def sets_port_security(caller: Caller, target: Target, snapshot: Snapshot) -> bo
     return caller.may_write if on else network_member(caller, target, snapshot)
 
 
+def sets_gateway(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets the owner choose a router's external network; SNAT and addresses on it only administrators."""
+    gateway = target.wanted.get("external_gateway_info") or {}
+    return caller.is_admin if gateway.keys() - {"network_id"} else member(caller, target, snapshot)
+
+
 POLICY: Mapping[str, Rule] = {
     "get_network": sees,
     "get_network:provider:network_type": admin,
@@ -110,6 +116,7 @@ POLICY: Mapping[str, Rule] = {
     "get_network:provider:segmentation_id": admin,
     "create_network": member,
     "create_network:shared": admin,
+    "create_network:router:external": admin,
     "create_network:provider:network_type": admin,
     "create_network:provider:physical_network": admin,
     "create_network:provider:segmentation_id": admin,
@@ -118,6 +125,7 @@ POLICY: Mapping[str, Rule] = {
     "update_network:provider:physical_network": admin,
     "update_network:provider:segmentation_id": admin,
     "update_network:shared": admin,
+    "update_network:router:external": admin,
     "delete_network": deletes,
     "get_subnet": sees,
     "create_subnet": network_member,
@@ -144,6 +152,21 @@ POLICY: Mapping[str, Rule] = {
     "update_port:mac_address": admin,
     "update_port:port_security_enabled": sets_port_security,
     "delete_port": deletes,
+    "get_router": sees,
+    "create_router": member,
+    "create_router:external_gateway_info": sets_gateway,
+    "update_router": updates,
+    "update_router:external_gateway_info": sets_gateway,
+    "delete_router": deletes,
+    "add_router_interface": updates,
+    "remove_router_interface": updates,
+    "add_extraroutes": updates,
+    "remove_extraroutes": updates,
+    "get_floatingip": sees,
+    "create_floatingip": member,
+    "create_floatingip:floating_ip_address": admin,
+    "update_floatingip": updates,
+    "delete_floatingip": deletes,
     "get_agent": admin,
     "update_agent": admin,
     "delete_agent": admin,
@@ -176,6 +199,7 @@ def asked_rules(resources: Iterable[Resource]) -> frozenset[str]:
     asked = set(_OF_NO_RESOURCE)
     for resource in resources:
         asked.update(resource.rule(verb) for verb in resource.verbs)
+        asked.update(action.name for action in resource.actions)
         asked.update(resource.rule(verb, a.name) for a in resource.attributes for verb in a.guards)
     return frozenset(asked)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from netglass.api.networking.kinds import (
     ADDRESS,
+    BOOLEAN,
     Kind,
     Wrong,
     address_text,
@@ -182,6 +183,37 @@ DHCP_OPTIONS = Kind(
 )
 
 MTU = integer(0, 65535)
+
+
+def _parse_gateway(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    optional = frozenset({"network_id", "enable_snat", "external_fixed_ips"})
+    entry = _object(value, frozenset(), optional, "external gateway")
+    if not entry:
+        return {}
+    if entry.get("network_id") is None:
+        raise Wrong("Validation of dictionary's keys failed. network_id must be specified")
+    read: dict[str, Any] = {"network_id": parse_uuid(entry["network_id"])}
+    if entry.get("enable_snat") is not None:
+        read["enable_snat"] = BOOLEAN.parse(entry["enable_snat"])
+    if entry.get("external_fixed_ips") is not None:
+        read["external_fixed_ips"] = _parse_fixed_ips(entry["external_fixed_ips"])
+    return read
+
+
+GATEWAY = Kind(
+    _parse_gateway,
+    {
+        "type": ["object", "null"],
+        "properties": {
+            "network_id": {"type": "string", "format": "uuid"},
+            "enable_snat": BOOLEAN.schema,
+            "external_fixed_ips": FIXED_IPS.schema,
+        },
+        "required": ["network_id"],
+    },
+)
 
 
 def read_fixed_ip_filter(texts: Iterable[str]) -> dict[str, set[str]]:

@@ -265,7 +265,7 @@ def test_a_very_long_list_is_refused_quickly(cloud: Cloud, alice: TestClient, ne
 
 QUERIES = [
     ("color=red", "HTTPBadRequest", "['color'] is invalid attribute for filtering"),
-    ("router:external=True", "HTTPBadRequest", "is invalid attribute for filtering"),
+    ("router:internal=True", "HTTPBadRequest", "is invalid attribute for filtering"),
     ("admin_state_up=maybe", "InvalidInput", "'maybe' cannot be converted to boolean"),
     ("sort_key=color", "HTTPBadRequest", "['color'] is invalid attribute for sort_keys"),
     ("sort_key=name&sort_dir=up", "HTTPBadRequest", "valid value is 'asc' and 'desc'"),
@@ -316,7 +316,7 @@ def test_what_is_not_there_is_not_found_in_neutrons_words(alice: TestClient) -> 
         for method in ("GET", "DELETE"):
             answer = alice.request(method, f"/v2.0/{collection}/my-name")
             refused(answer, 404, f"{title}NotFound", f"{title} my-name could not be found.")
-    refused(alice.get("/v2.0/routers"), 404, "HTTPNotFound", "The resource could not be found.")
+    refused(alice.get("/v2.0/trunks"), 404, "HTTPNotFound", "The resource could not be found.")
     refused(alice.get("/v2.0/networks/a/b/c/d"), 404, "HTTPNotFound")
     refused(alice.patch("/v2.0/networks"), 405, "HTTPMethodNotAllowed", "PATCH")
     refused(alice.post("/v2.0/availability_zones", json={}), 405, "HTTPMethodNotAllowed")

@@ -220,7 +220,7 @@ def test_extensions_are_listed_and_asked_for(alice: TestClient) -> None:
     assert aliases == sorted(aliases)
     assert alice.get("/v2.0/extensions/binding").json()["extension"] == listed[aliases.index("binding")]
     assert {"agent", "provider", "quotas", "standard-attr-tag", "port-security"} <= set(aliases)
-    assert not {"security-group", "router", "external-net", "vlan-transparent"} & set(aliases)
+    assert not {"security-group", "dvr", "l3-ha", "vlan-transparent"} & set(aliases)
     missing = alice.get("/v2.0/extensions/Availability Zone")
     assert missing.status_code == 404
     assert "Availability Zone" in missing.json()["NeutronError"]["message"]

@@ -112,6 +112,9 @@ def _configurations(agent: Agent, view: View) -> dict[str, Any]:
         "bridge_mappings": settings.bridge_mappings,
         "datapath_type": settings.datapath_type,
         "firewall_driver": settings.firewall_driver,
+        "tunnel_types": list(settings.tunnel_types),
+        "tunneling_ip": settings.local_ip,
+        "l2_population": settings.l2_population,
         "devices": len(view.snapshot.ids("ports_by_host", agent.host.id)),
     }
 

@@ -37,7 +37,8 @@ def _zones(network: Network, view: View) -> list[str]:
 def _rows(view: View, caller: Caller) -> Iterable[Network]:
     if caller.is_admin:
         return view.snapshot.all(Network)
-    ids = {*view.snapshot.ids("networks_by_project", caller.project_id), *view.snapshot.ids("networks_shared", True)}
+    open_to_all = (*view.snapshot.ids("networks_shared", True), *view.snapshot.ids("networks_external", True))
+    ids = {*view.snapshot.ids("networks_by_project", caller.project_id), *open_to_all}
     found = (view.snapshot.get(Network, network_id) for network_id in ids)
     return [network for network in found if network is not None]
 
@@ -81,9 +82,20 @@ NETWORK = Resource(
             sort=True,
         ),
         Attribute(
+            name="router:external",
+            field="external",
+            kind=kinds.BOOLEAN,
+            about="Whether it leads outside: every project's routers may have a gateway on it, and floating IPs.",
+            post=True,
+            put=True,
+            default=False,
+            guards=WRITES,
+            sort=True,
+        ),
+        Attribute(
             name="mtu",
             kind=shapes.MTU,
-            about="Largest IP packet of guests, in bytes; by default what the physical network carries.",
+            about="Largest IP packet of guests, in bytes; by default what the wire carries, less tunnel headers.",
             post=True,
             put=True,
             default=0,
@@ -102,7 +114,7 @@ NETWORK = Resource(
             name="provider:network_type",
             field="network_type",
             kind=kinds.nullable(kinds.text(32)),
-            about="How frames travel between hosts: vlan or flat.",
+            about="How frames travel between hosts: vlan, flat, gre, vxlan or geneve.",
             post=True,
             put=True,
             guards=GUARDED,
@@ -112,7 +124,7 @@ NETWORK = Resource(
             name="provider:physical_network",
             field="physical_network",
             kind=kinds.nullable(kinds.text(64)),
-            about="Physical network that carries it.",
+            about="Physical network that carries it; null for tunnels.",
             post=True,
             put=True,
             guards=GUARDED,
@@ -123,7 +135,7 @@ NETWORK = Resource(
             name="provider:segmentation_id",
             field="segmentation_id",
             kind=kinds.nullable(kinds.integer(0)),
-            about="VLAN on the physical network; null when flat.",
+            about="VLAN on the physical network, or tunnel id; null when flat.",
             post=True,
             put=True,
             guards=GUARDED,

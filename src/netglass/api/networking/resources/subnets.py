@@ -10,9 +10,14 @@ from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNE
 from netglass.api.networking.resources.networks import NETWORK
 from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
 from netglass.model.caller import Caller
-from netglass.model.resources import Subnet
+from netglass.model.resources import Network, Subnet
 
 _IPV6_MODE = kinds.nullable(kinds.one_of("dhcpv6-stateful", "dhcpv6-stateless", "slaac"))
+
+
+def _external(subnet: Subnet, view: View) -> bool:
+    network = view.snapshot.get(Network, subnet.network_id)
+    return network is not None and network.external
 
 
 def _rows(view: View, caller: Caller) -> Iterable[Subnet]:
@@ -140,6 +145,12 @@ SUBNET = Resource(
             kind=kinds.nullable(kinds.UUID),
             about="Always null: there are no subnet pools.",
             show=lambda subnet, view: None,
+        ),
+        Attribute(
+            name="router:external",
+            kind=kinds.BOOLEAN,
+            about="Whether its network leads outside.",
+            show=_external,
         ),
         DESCRIPTION,
         *STAMPS,

@@ -1,0 +1,117 @@
+"""iptables of one namespace: read with iptables-save(8), changed with iptables-restore(8), and listened to.
+
+Through the machine's own programs: what they accept and print is what operators see.  News comes from the kernel's
+nf_tables, on which today's iptables is built, by a socket in the namespace: it costs no process, where
+``xtables-monitor`` costs one a namespace.  Where iptables is the older kind there is no news, and the slow look at
+everything finds what changed.
+
+Source: netlink(7); linux/netfilter/nfnetlink.h (NFNLGRP_NFTABLES).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from netglass.base.errors import NetglassError
+from netglass.host.namespaces import entered
+from netglass.host.run import Output, run
+
+_PROGRAMS = {4: "iptables", 6: "ip6tables"}
+_NETLINK_NETFILTER = 12
+_NFTABLES_GROUP = 1 << (7 - 1)
+_RECEIVE = 1 << 16
+_WAIT_S = "5"  # for the lock of the older kind of iptables
+
+
+class RulesUnreadable(NetglassError):
+    """iptables-save did not work; the message is its own."""
+
+
+class Table(msgspec.Struct):
+    """One table as iptables-save prints it: its chains, and its rules as ``-A <chain> …``, both in their order."""
+
+    chains: list[str] = []
+    rules: list[str] = []
+
+
+def save(netns: str, version: int) -> dict[str, Table]:
+    """Gives a namespace's tables by name, those that exist.
+
+    Raises FileNotFoundError when there is no such namespace, RulesUnreadable.
+    """
+    with entered(netns):
+        output = run((f"{_PROGRAMS[version]}-save",))
+    if not output.ok:
+        raise RulesUnreadable(f"in {netns}: {output.evidence}")
+    return parse(output.stdout.splitlines())
+
+
+def parse(lines: Iterable[str]) -> dict[str, Table]:
+    """Reads what iptables-save printed."""
+    tables: dict[str, Table] = {}
+    table = Table()
+    for line in lines:
+        if line.startswith("*"):
+            table = tables[line[1:].strip()] = Table()
+        elif line.startswith(":"):
+            table.chains.append(line[1:].split(" ", 1)[0])
+        elif line.startswith("-A "):
+            table.rules.append(line)
+    return tables
+
+
+def restore(netns: str, version: int, lines: Sequence[str]) -> Output:
+    """Does what `lines` say in the language of iptables-restore, each table at once or not at all.
+
+    What they do not name is left as it is.  Raises FileNotFoundError when there is no such namespace.
+    """
+    text = "".join(f"{line}\n" for line in lines)
+    with entered(netns):
+        return run((f"{_PROGRAMS[version]}-restore", "--noflush", "--wait", _WAIT_S), text)
+
+
+def forget_flows(netns: str, matches: Iterable[Sequence[str]]) -> list[Output]:
+    """Deletes connection tracking entries of a namespace, by conntrack(8)'s words; none at all is no failure.
+
+    Gives the outputs of those that failed.
+    """
+    failed = []
+    with entered(netns):
+        for match in matches:
+            output = run(("conntrack", "-D", *match))
+            if not output.ok and "0 flow entries" not in output.stderr:
+                failed.append(output)
+    return failed
+
+
+class RuleEvents:
+    """News of changed rules of one namespace.  Raises FileNotFoundError when there is no such namespace."""
+
+    def __init__(self, netns: str) -> None:
+        with entered(netns):
+            self._socket = socket.socket(
+                socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER
+            )
+        self._socket.bind((0, _NFTABLES_GROUP))
+
+    def fileno(self) -> int:
+        """Gives the descriptor that is readable when there is news."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._socket.close()
+
+    def drain(self) -> bool:
+        """Says whether there was news since the last call."""
+        news = False
+        while True:
+            try:
+                news = bool(self._socket.recv(_RECEIVE)) or news
+            except BlockingIOError:
+                return news
+            except OSError:  # ENOBUFS: so much news that some was dropped
+                news = True

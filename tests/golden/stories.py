@@ -5,10 +5,13 @@ the_other_way     the same by the other settings (native, patch ports, kernel sw
                   outside compute service, a port that is down, DHCP options of a port's own, and wrong values
 routed            a router between net1 and a flat external network of two subnets, with a floating IP on the second,
                   an extra route, and one that leads nowhere
+
+The stories about tunnels are in ``tunnel_stories``.
 """
 
 from __future__ import annotations
 
+from golden.tunnel_stories import PACKET_FLOWS, POPULATED
 from netglass.model.resources import (
     DhcpOption,
     FixedIp,
@@ -277,4 +280,6 @@ STORIES: dict[str, list[Row]] = {
     "basic_use_cases": BASIC_USE_CASES,
     "the_other_way": THE_OTHER_WAY,
     "routed": ROUTED,
+    "packet_flows": PACKET_FLOWS,
+    "populated": POPULATED,
 }

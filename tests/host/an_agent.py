@@ -35,12 +35,11 @@ class Agent:
         self.database.await_ready(5)
         marks = NamespaceMarks(Path("/run/netglass/namespaces"))
         conversations = Conversations()
-        switch = Switch(self.database)
         self.retries = Retries()
         self.appliers: list[Applier] = [
             Namespaces(marks, conversations),
-            Links(marks, conversations, switch.drop_lost),
-            switch,
+            Links(marks, conversations),
+            Switch(self.database, conversations),
             Sysctls(),
             Inet(marks, conversations),
             Flows(self.database),

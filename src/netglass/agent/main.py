@@ -118,12 +118,11 @@ def _appliers(config: Config, database: Database, guests: Guests) -> list[Applie
     run_directory = Path(config.run_directory)
     marks = NamespaceMarks(run_directory / "namespaces")
     conversations = Conversations()
-    switch = Switch(database)
     return [
         Namespaces(marks, conversations),
         guests,
-        Links(marks, conversations, switch.drop_lost),
-        switch,
+        Links(marks, conversations),
+        Switch(database, conversations),
         Sysctls(),
         Inet(marks, conversations),
         Filters(marks),

@@ -26,8 +26,13 @@ ALL_KINDS = frozenset(kind.kind for kind in KINDS)
 
 _UNREADABLE_S = 1.0  # longest pause before a switch that does not answer is asked again
 
-# What else must be looked at when a kind is: a daemon owes a signal once its files are other ones.
-_LOOK_AT_TOO = {"files": {"daemons"}}
+# What else must be looked at when a kind is: a daemon owes a signal once its files are other ones, the switch may hold
+# a device that is no more, and with a namespace all that was in it is gone.
+_LOOK_AT_TOO = {
+    "files": {"daemons"},
+    "links": {"switch_ports"},
+    "namespaces": {"links", "switch_ports", "addresses", "routes", "sysctls", "daemons"},
+}
 
 # What else may differ after a kind was changed: a device that was made anew has no addresses, a bridge no flows.
 _DISTURBS = {

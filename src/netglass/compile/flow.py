@@ -6,7 +6,7 @@ from netglass.compile.place import INTEGRATION
 from netglass.desired.state import OWNERS, Flow
 from netglass.pipeline.cookies import pack_cookie
 from netglass.pipeline.flows import Match
-from netglass.pipeline.tables import INTEGRATION_CLASSIFY, PROVIDER_CLASSIFY
+from netglass.pipeline.tables import INTEGRATION_CLASSIFY, PROVIDER_CLASSIFY, Table
 
 
 def flow(owner: str, intent: tuple[str, ...], at: tuple[str, int], match: Match, doing: str) -> Flow:
@@ -17,6 +17,12 @@ def flow(owner: str, intent: tuple[str, ...], at: tuple[str, int], match: Match,
     """
     bridge, priority = at
     table = INTEGRATION_CLASSIFY if bridge == INTEGRATION else PROVIDER_CLASSIFY
+    return flow_in(owner, intent, (bridge, table, priority), match, doing)
+
+
+def flow_in(owner: str, intent: tuple[str, ...], at: tuple[str, Table, int], match: Match, doing: str) -> Flow:
+    """Gives a flow of any table; `at` is bridge, table and priority."""
+    bridge, table, priority = at
     return Flow(
         owner=owner,
         intent=intent,

@@ -37,11 +37,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from netglass.base.ids import tunnel_port_name
+from netglass.compile.flow import flow_in
 from netglass.compile.place import INTEGRATION, TUNNEL, Carried, Place, tunnels_of
-from netglass.desired.state import OWNERS, Bridge, Diagnostic, Flow, SwitchPort, Thing
+from netglass.desired.state import Bridge, Diagnostic, Flow, SwitchPort, Thing
 from netglass.model.resources import Host, Port, ref
 from netglass.pipeline import tables
-from netglass.pipeline.cookies import learnt_cookie, pack_cookie
+from netglass.pipeline.cookies import learnt_cookie
 from netglass.pipeline.flows import (
     BROADCAST,
     DROP,
@@ -62,7 +63,6 @@ from netglass.pipeline.tables import Table
 OWNER = "tunnels"
 PATCH_INT, PATCH_TUN = "patch-int", "patch-tun"
 
-_FEATURE = OWNERS.index(OWNER)
 _TABLE_OF_TYPE = {"gre": tables.GRE_TUN_TO_LV, "vxlan": tables.VXLAN_TUN_TO_LV, "geneve": tables.GENEVE_TUN_TO_LV}
 _PATCH_INT_NUMBER = 1  # the port that the course's dumps show
 _LEARNT_S = 300
@@ -240,13 +240,4 @@ def _addresses(port: Port) -> Iterator[str]:
 
 
 def _flow(table: Table, priority: int, match: Match, doing: str, intent: tuple[str, ...]) -> Flow:
-    return Flow(
-        owner=OWNER,
-        intent=intent,
-        bridge=TUNNEL,
-        table=table.number,
-        priority=priority,
-        match=match.text(),
-        actions=doing,
-        cookie=pack_cookie(_FEATURE, intent[0]),
-    )
+    return flow_in(OWNER, intent, (TUNNEL, table, priority), match, doing)

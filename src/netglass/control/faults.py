@@ -117,6 +117,12 @@ _WORDS: dict[str, tuple[type[UserError], str]] = {
         "External network {net_id} cannot be updated to be made non-external, since it has existing gateway ports.",
     ),
     "RouterInUse": (Conflict, "Router {router_id} {reason}"),
+    "RouterHostedByL3Agent": (
+        Conflict,
+        "The router {router_id} has been already hosted by the L3 Agent {agent_id}.",
+    ),
+    "RouterNotHostedByL3Agent": (Conflict, "The router {router_id} is not hosted by L3 agent {agent_id}."),
+    "InvalidL3Agent": (Conflict, "Agent {id} is not a L3 Agent or has been disabled"),
     "RouterInterfaceInUseByFloatingIP": (
         Conflict,
         "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or"

@@ -11,6 +11,7 @@ import msgspec
 
 from netglass.control.binding import bind_port, can_carry
 from netglass.control.decision import Decision
+from netglass.control.faults import fault
 from netglass.control.owners import ROUTERS
 from netglass.model.resources import Host, Network, Port, Router
 from netglass.model.snapshot import Snapshot
@@ -33,11 +34,37 @@ def place_router(d: Decision, router: Router) -> Router:
     if not _can_run(host, networks):
         chosen = _least_loaded(d.snapshot, router, networks)
         host = chosen or host
-    host_id = host.id if host is not None else ""
+    return _settle(d, router, host.id if host is not None else "")
+
+
+def decide_host_router(d: Decision, router: Router, host: Host) -> Router:
+    """Has a host carry a router that no host carries; gives the new row.
+
+    Raises RouterHostedByL3Agent when one does, InvalidL3Agent for a host that cannot or is out of service.
+    """
+    if router.host_id:
+        raise fault("RouterHostedByL3Agent", router_id=router.id, agent_id=router.host_id)
+    networks = [n for p in router_ports(d.snapshot, router.id) if (n := d.snapshot.get(Network, p.network_id))]
+    if not host.enabled or not _can_run(host, networks):
+        raise fault("InvalidL3Agent", id=host.id)
+    return _settle(d, router, host.id)
+
+
+def decide_unhost_router(d: Decision, router: Router, host: Host) -> Router:
+    """Takes a router from its host, until somebody or the next change of it gives it another; gives the new row.
+
+    Raises RouterNotHostedByL3Agent when the host does not carry it.
+    """
+    if router.host_id != host.id:
+        raise fault("RouterNotHostedByL3Agent", router_id=router.id, agent_id=host.id)
+    return _settle(d, router, "")
+
+
+def _settle(d: Decision, router: Router, host_id: str) -> Router:
     if host_id != router.host_id:
         # Not a change that its owner made or sees, so its revision number stays.
         router = d.draft.put(msgspec.structs.replace(router, host_id=host_id))
-    for port in ports:
+    for port in router_ports(d.snapshot, router.id):
         bind_port(d, port, host_id)
     return router
 

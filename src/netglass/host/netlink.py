@@ -43,6 +43,7 @@ class Device(msgspec.Struct, frozen=True):
     kind    the kernel's name for its sort, such as veth, bridge, tun; empty for hardware
     peer    index of the veth peer in the same namespace; 0: none, or elsewhere
     master  index of the bridge it is a port of; 0: none
+    promiscuous  was told to take every frame, as ip-link(8) shows it; a listener like tcpdump does not count
     """
 
     index: int
@@ -54,6 +55,7 @@ class Device(msgspec.Struct, frozen=True):
     peer: int
     master: int
     alias: str
+    promiscuous: bool = False
 
 
 class DeviceAddress(msgspec.Struct, frozen=True):
@@ -198,6 +200,7 @@ def _device(body: bytes) -> Device:
         peer=0 if elsewhere else rt.number(found.get(rt.IFLA_LINK)),
         master=rt.number(found.get(rt.IFLA_MASTER)),
         alias=rt.string(found.get(rt.IFLA_IFALIAS)),
+        promiscuous=bool(flags & rt.IFF_PROMISC),
     )
 
 

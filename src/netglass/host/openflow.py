@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from netglass.base.errors import NetglassError
-from netglass.host.run import Output, run_all
+from netglass.host.run import Output, run, run_all
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow15")
 
@@ -47,6 +47,14 @@ def commit_bundles(lines_by_bridge: Mapping[str, Sequence[str]]) -> dict[str, Ou
         for bridge, lines in lines_by_bridge.items()
     ]
     return dict(zip(lines_by_bridge, run_all(calls), strict=True))
+
+
+def forget_translations() -> Output:
+    """Lets the switch forget how it treated each kind of packet that it has seen; the next of each is looked at anew.
+
+    Flows and what the switch learnt stay.  Source: ovs-vswitchd(8), revalidator/purge.
+    """
+    return run(["ovs-appctl", "revalidator/purge"])
 
 
 class FlowEvents:

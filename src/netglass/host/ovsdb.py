@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import select
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from ovs import vlog
@@ -30,7 +30,7 @@ _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 _COLUMNS = {
     "Open_vSwitch": ["bridges", "cur_cfg", "next_cfg"],
     "Bridge": ["name", "ports", "datapath_type", "fail_mode", "protocols", "external_ids"],
-    "Port": ["name", "interfaces", "tag", "external_ids"],
+    "Port": ["name", "interfaces", "tag", "vlan_mode", "trunks", "external_ids"],
     "Interface": ["name", "type", "options", "external_ids", "ofport", "error"],
 }
 
@@ -56,6 +56,8 @@ class OvsPort(msgspec.Struct, frozen=True):
     """A row of table Port with its first interface.
 
     tag            None: no tag
+    vlan_mode      empty: by the tag, access or trunk
+    trunks         tags that a trunk carries, ascending; empty: all
     external_ids   the port's own; `interface_ids` are its interface's
     error          why the switch could not make the device; empty when it could
     """
@@ -71,6 +73,18 @@ class OvsPort(msgspec.Struct, frozen=True):
     interface_ids: dict[str, str]
     ofport: int  # 0 while the switch has not given one; -1 when it cannot
     error: str
+    vlan_mode: str = ""
+    trunks: tuple[int, ...] = ()
+
+
+class _Port(msgspec.Struct, frozen=True):
+    uuid: str
+    name: str
+    tag: int | None
+    vlan_mode: str
+    trunks: tuple[int, ...]
+    external_ids: dict[str, str]
+    interfaces: tuple[UUID, ...]
 
 
 class _Interface(msgspec.Struct, frozen=True):
@@ -86,7 +100,7 @@ class _Replica(Idl):  # type: ignore[misc]  # the ovs package carries no types
     """The Idl that remembers which rows changed, so that only those are turned into values again."""
 
     def __init__(self, remote: str, helper: SchemaHelper) -> None:
-        self.touched: set[uuid.UUID] = set()
+        self.touched: set[UUID] = set()
         super().__init__(remote, helper)
 
     def notify(self, event: str, row: Any, updates: Any = None) -> None:
@@ -130,7 +144,7 @@ class Database:
             helper.register_columns(table, columns)
         self._idl = _Replica(f"unix:{socket}", helper)
         self._socket = socket
-        self._values: dict[uuid.UUID, Any] = {}
+        self._values: dict[UUID, Any] = {}
 
     def close(self) -> None:
         """Ends the connection."""
@@ -173,16 +187,18 @@ class Database:
         for row in self._rows("Bridge"):
             bridge = self._value(row, _bridge).name
             for port_row in row.ports:
-                name, port_uuid, tag, ids, interface_uuids = self._value(port_row, _port)
-                interface = next((interfaces[u] for u in interface_uuids if u in interfaces), None)
-                if name == bridge or interface is None:
+                port = self._value(port_row, _port)
+                interface = next((interfaces[u] for u in port.interfaces if u in interfaces), None)
+                if port.name == bridge or interface is None:
                     continue
-                found[name] = OvsPort(
-                    uuid=port_uuid,
+                found[port.name] = OvsPort(
+                    uuid=port.uuid,
                     bridge=bridge,
-                    name=name,
-                    tag=tag,
-                    external_ids=ids,
+                    name=port.name,
+                    tag=port.tag,
+                    vlan_mode=port.vlan_mode,
+                    trunks=port.trunks,
+                    external_ids=port.external_ids,
                     interface_uuid=interface.uuid,
                     type=interface.type,
                     options=interface.options,
@@ -274,13 +290,15 @@ def _bridge(row: Any) -> OvsBridge:
     )
 
 
-def _port(row: Any) -> tuple[str, str, int | None, dict[str, str], tuple[uuid.UUID, ...]]:
-    return (
-        row.name,
-        str(row.uuid),
-        _one(row.tag, None),
-        dict(row.external_ids),
-        tuple(interface.uuid for interface in row.interfaces),
+def _port(row: Any) -> _Port:
+    return _Port(
+        uuid=str(row.uuid),
+        name=row.name,
+        tag=_one(row.tag, None),
+        vlan_mode=_one(row.vlan_mode, ""),
+        trunks=tuple(sorted(row.trunks)),
+        external_ids=dict(row.external_ids),
+        interfaces=tuple(interface.uuid for interface in row.interfaces),
     )
 
 

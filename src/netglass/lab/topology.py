@@ -55,7 +55,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     addresses        segment -> address, in place of the one that it would get by its place in the file
     bridges          bridge -> NIC on it; the NIC's address is then the bridge's
     tunnel_nic       NIC on whose address its tunnels begin; empty for none
-    tunnel_address   with prefix length, where its tunnels begin, beside or in place of the NIC's own; such as IPv6
+    tunnel_address   with prefix length, where its tunnels begin in place of the NIC's own address, such as an IPv6 one
     tunnel_types     gre, vxlan, geneve
     l2_population    br-tun is told where every address is; else it learns
     bridge_mappings  physical network -> provider bridge

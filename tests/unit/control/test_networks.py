@@ -49,7 +49,7 @@ def test_a_cloud_without_tenant_network_types_has_no_network_for_projects() -> N
     ("wanted", "fault", "status", "words"),
     [
         ({"physical_network": "default"}, "InvalidInput", 400, "network_type required"),
-        ({"network_type": "gre"}, "InvalidInput", 400, "network_type value 'gre' not supported"),
+        ({"network_type": "stt"}, "InvalidInput", 400, "network_type value 'stt' not supported"),
         (
             {"network_type": "vlan", "physical_network": "nowhere", "segmentation_id": 7},
             "InvalidInput",

@@ -5,7 +5,7 @@ from deciding import ADMIN, ALICE, BOB, COMPUTE1, CONTROL, MAPPED, Cloud, addres
 
 from netglass.control.gateways import gateway_port
 from netglass.control.hosts import decide_register_host, decide_report
-from netglass.control.router_scheduling import router_ports
+from netglass.control.router_scheduling import decide_host_router, decide_unhost_router, router_ports
 from netglass.model.protocol import Registration, Report
 from netglass.model.resources import Host, HostRoute, HostSettings, Port, Router
 
@@ -309,3 +309,20 @@ def test_routers_and_floating_ips_of_others_are_not_there(world: World) -> None:
     with refused("FloatingIPNotFound", 404):
         world.cloud.delete(floating, BOB)
     assert ALICE.project_id == floating.project_id
+
+
+def test_a_router_is_moved_by_hand_from_one_host_to_another(world: World) -> None:
+    registration = Registration(roles=("network",), settings=MAPPED)
+    other = world.cloud.decide(lambda d: decide_register_host(d, "control2", registration))
+    control = world.cloud.snapshot.get(Host, "control")
+    assert control is not None
+    with refused("RouterHostedByL3Agent", 409):
+        world.cloud.decide(lambda d: decide_host_router(d, world.now(), other), ADMIN)
+    with refused("RouterNotHostedByL3Agent", 409):
+        world.cloud.decide(lambda d: decide_unhost_router(d, world.now(), other), ADMIN)
+    world.cloud.decide(lambda d: decide_unhost_router(d, world.now(), control), ADMIN)
+    assert {port.host_id for port in router_ports(world.cloud.snapshot, world.router.id)} == {""}
+    with refused("InvalidL3Agent", 409):
+        world.cloud.decide(lambda d: decide_host_router(d, world.now(), COMPUTE1), ADMIN)
+    world.cloud.decide(lambda d: decide_host_router(d, world.now(), other), ADMIN)
+    assert {port.host_id for port in router_ports(world.cloud.snapshot, world.router.id)} == {"control2"}

@@ -38,7 +38,8 @@ class Flows:
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
 
-        A bridge is asked only when there is news of its flows, or when it was not asked for `_TRUSTED_S` seconds.
+        A bridge is asked only when there is news of its flows, when a port has come, gone or got another number, which
+        is no news of flows, or when it was not asked for `_TRUSTED_S` seconds.
         Raises ApplyError when one cannot be asked, or when it is not known which there are.
         """
         if not self._database.ready:
@@ -48,7 +49,8 @@ class Flows:
         ours = {name for name, row in rows.items() if first or read_ids(row.external_ids) is not None}
         self._known |= ours | {bridge.name for bridge in desired.bridges} | {flow.bridge for flow in desired.flows}
         bridges = sorted(self._known & rows.keys())
-        self._ask([bridge for bridge in self._listen(bridges) if self._stale(bridge)])
+        numbers = self._port_numbers(bridges)
+        self._ask({b: numbers[b] for b in self._listen(bridges) if self._stale(b, numbers[b])})
         wanted = {flow.key: flow for flow in desired.flows}
         found = [_as_wanted(flow, wanted) for bridge in bridges for flow in self._read[bridge].flows.values()]
         return {"flows": tuple(sorted(found, key=lambda flow: flow.key))}
@@ -62,20 +64,28 @@ class Flows:
                 self._news[bridge] = FlowEvents(bridge)
         return bridges
 
-    def _stale(self, bridge: str) -> bool:
+    def _port_numbers(self, bridges: Iterable[str]) -> dict[str, dict[str, int]]:
+        numbers: dict[str, dict[str, int]] = {bridge: {} for bridge in bridges}
+        for port in self._database.ports().values():
+            if port.bridge in numbers:
+                numbers[port.bridge][port.name] = port.ofport
+        return numbers
+
+    def _stale(self, bridge: str, numbers: Mapping[str, int]) -> bool:
         news = any("event=" not in line or ours(line) for line in self._news[bridge].drain())
         read = self._read.get(bridge)
-        return news or read is None or self._clock() - read.at > _TRUSTED_S
+        return news or read is None or read.numbers != numbers or self._clock() - read.at > _TRUSTED_S
 
-    def _ask(self, bridges: Sequence[str]) -> None:
+    def _ask(self, bridges: Mapping[str, Mapping[str, int]]) -> None:
         now = self._clock()
-        for bridge, lines in dump_flows(bridges, MARK, MASK).items():
+        for bridge, lines in dump_flows(tuple(bridges), MARK, MASK).items():
             if isinstance(lines, FlowsRefused):
                 self._read.pop(bridge, None)
                 raise ApplyError("flows", bridge, str(lines))
             before = self._read[bridge].flows if bridge in self._read else {}
             # Parsing costs more than asking: only lines that were not there before are parsed.
-            self._read[bridge] = _Read(now, {line: before.get(line) or _parse(bridge, line) for line in lines})
+            flows = {line: before.get(line) or _parse(bridge, line) for line in lines}
+            self._read[bridge] = _Read(now, flows, bridges[bridge])
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Adds flows; one of equal table, priority and match is replaced."""
@@ -96,7 +106,7 @@ class Flows:
         errors: list[ApplyError] = []
         for bridge, output in outputs.items():
             if bridge in self._read:
-                self._read[bridge] = _Read(0.0, self._read[bridge].flows)
+                self._read[bridge] = self._read[bridge]._replace(at=0.0)
             if not output.ok:
                 errors += self._search(bridge, flows[bridge], render, output.evidence)
         return errors
@@ -112,10 +122,11 @@ class Flows:
 
 
 class _Read(NamedTuple):
-    """A bridge's flows by the line that they were read from, and when."""
+    """A bridge's flows by the line that they were read from, when, and its ports' numbers then."""
 
     at: float
     flows: dict[str, Flow]
+    numbers: Mapping[str, int]
 
 
 def _as_wanted(flow: Flow, wanted: Mapping[str, Flow]) -> Flow:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import errno
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from netglass.agent.appliers.links_making import Making
 from netglass.agent.appliers.links_reading import observed_link
 from netglass.agent.appliers.marks import NamespaceMarks, read_mark
-from netglass.agent.appliers.protocol import NotThere, Work
+from netglass.agent.appliers.protocol import Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import HostState, Link, Thing
 from netglass.host import netlink
@@ -30,19 +30,13 @@ _DOOMED = 0x6E67  # a group of devices (ip-link(8)) of our own, only ever filled
 
 
 class Links:
-    """The applier of ``links``.
-
-    lost  is told the names of the switch's internal ports whose devices are nowhere to be found
-    """
+    """The applier of ``links``."""
 
     kinds = ("links",)
 
-    def __init__(
-        self, marks: NamespaceMarks, conversations: Conversations, lost: Callable[[Sequence[str]], None]
-    ) -> None:
+    def __init__(self, marks: NamespaceMarks, conversations: Conversations) -> None:
         self._marks = marks
         self._conversations = conversations
-        self._lost = lost
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives marked devices, and those that `desired` names, of the host and of the namespaces in question."""
@@ -106,15 +100,7 @@ class Links:
                 errors += making.make(links)
             except OSError as error:
                 errors += [ApplyError("links", link.key, _reason(error, netns)) for link in links]
-        self._tell_lost(errors, work)
         return errors
-
-    def _tell_lost(self, errors: Iterable[ApplyError], work: Work) -> None:
-        absent = {error.key for error in errors if isinstance(error, NotThere)}
-        links = (thing for thing in work.wanted if isinstance(thing, Link) and thing.key in absent)
-        names = [link.name for link in links if link.form == "internal"]
-        if names:
-            self._lost(names)
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
         """Deletes devices, all those of a namespace at once: the kernel waits as long for a hundred as for one."""

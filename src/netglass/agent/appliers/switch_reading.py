@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from netglass.agent.appliers.marks import read_ids, without_ids
-from netglass.desired.state import Bridge, PortTag, SwitchPort
+from netglass.desired.state import DEAD_VLAN, Bridge, PortTag, SwitchPort
 from netglass.host.ovsdb import OvsBridge, OvsPort
 
 
@@ -44,21 +44,30 @@ def observed_port(row: OvsPort, wanted: SwitchPort | None) -> SwitchPort | None:
         return wanted if row.bridge == wanted.bridge else None
     seen = _as_it_is(row, wanted.owner, wanted.intent)
     ids = wanted.external_ids if wanted.external_ids.items() <= seen.external_ids.items() else seen.external_ids
-    trunk = wanted.trunk and row.tag is None
+    trunk = wanted.trunk and seen.trunk
     number = row.ofport if wanted.ofport else 0
     return msgspec.structs.replace(seen, external_ids=ids, trunk=trunk, ofport=number)
 
 
 def observed_tag(row: OvsPort, wanted: PortTag | None, tagged: str) -> PortTag | None:
-    """Gives the tag of a port that is wanted, or that we once set on another's port; 0 stands for none.
+    """Gives the tag of a port that is wanted, or that we once set on another's port.
+
+    0 stands for none, or for one that the port's mode undoes.
 
     tagged  key of external_ids under which another's port remembers what we tagged it for
     """
     if wanted is not None:
-        return PortTag(owner=wanted.owner, intent=wanted.intent, port=row.name, vlan=row.tag or 0)
+        return PortTag(owner=wanted.owner, intent=wanted.intent, port=row.name, vlan=_vlan(row))
     if tagged in row.external_ids:
-        return PortTag(owner="", intent=(row.external_ids[tagged],), port=row.name, vlan=row.tag or 0)
+        return PortTag(owner="", intent=(row.external_ids[tagged],), port=row.name, vlan=_vlan(row))
     return None
+
+
+def _vlan(row: OvsPort) -> int:
+    dead = row.tag == DEAD_VLAN
+    if (row.vlan_mode, row.trunks) != (("trunk", (DEAD_VLAN,)) if dead else ("", ())):
+        return 0
+    return row.tag or 0
 
 
 def _as_it_is(row: OvsPort, owner: str, intent: tuple[str, ...]) -> SwitchPort:
@@ -70,5 +79,5 @@ def _as_it_is(row: OvsPort, owner: str, intent: tuple[str, ...]) -> SwitchPort:
         type=row.type,
         options=row.options,
         external_ids=without_ids(row.interface_ids),
-        trunk=row.tag is None,
+        trunk=row.tag is None and not row.trunks and row.vlan_mode in ("", "trunk"),
     )

@@ -77,6 +77,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         "Ports can be found by part of an address.",
         "2017-11-28T09:00:00-00:00",
     ),
+    Extension(
+        "l3_agent_scheduler",
+        "L3 Agent Scheduler",
+        "Administrators see and choose which host carries a router.",
+        "2013-02-07T10:00:00-00:00",
+    ),
     Extension("net-mtu", "Network MTU", "Networks have an MTU.", "2015-03-25T10:00:00-00:00"),
     Extension("net-mtu-writable", "Network MTU (writable)", "A network's MTU can be set.", "2017-07-12T00:00:00-00:00"),
     Extension(

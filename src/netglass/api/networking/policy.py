@@ -170,6 +170,10 @@ POLICY: Mapping[str, Rule] = {
     "get_agent": admin,
     "update_agent": admin,
     "delete_agent": admin,
+    "create_l3-router": admin,
+    "get_l3-routers": admin,
+    "delete_l3-router": admin,
+    "get_l3-agents": admin,
     "get_availability_zone": anybody,
     "get_quota": reader,
     "update_quota": admin,
@@ -179,7 +183,12 @@ POLICY: Mapping[str, Rule] = {
 # A rule that hides an attribute is asked once for a whole list, so it must not look at the object.
 _OF_THE_CALLER_ALONE: frozenset[Rule] = frozenset({anybody, admin})
 
-_OF_NO_RESOURCE = frozenset({"get_quota", "update_quota", "delete_quota"})  # asked by api.networking.quotas
+_OF_NO_RESOURCE = frozenset(
+    {
+        *("get_quota", "update_quota", "delete_quota"),  # asked by api.networking.quotas
+        *("create_l3-router", "get_l3-routers", "delete_l3-router", "get_l3-agents"),  # by api.networking.l3_scheduler
+    }
+)
 
 
 def permits(rule: str, caller: Caller, target: Any, snapshot: Snapshot) -> bool:

@@ -70,7 +70,7 @@ def test_a_network_that_cannot_be_is_refused(cloud: Cloud, alice: TestClient, ca
 
 
 PROVIDER = [
-    ({"provider:network_type": "vxlan"}, 400, "InvalidInput", "not supported"),
+    ({"provider:network_type": "stt"}, 400, "InvalidInput", "not supported"),
     (
         {"provider:network_type": "vlan", "provider:physical_network": "default", "provider:segmentation_id": 4095},
         400,

@@ -1,7 +1,8 @@
 """Agents: what Neutron calls the parts of a host that do its networking, seen through our hosts.
 
 Netglass runs one process per host.  It is shown as Neutron's open vSwitch agent where the host has the role
-hypervisor, and as Neutron's DHCP agent where it has the role network, so that people and tools find what they know.
+hypervisor, and as Neutron's DHCP and L3 agents where it has the role network, so that people and tools find what they
+know.
 Ids follow from the host's name, so they outlive the agent and the server.
 """
 
@@ -35,9 +36,12 @@ class Role:
     topic: str
 
 
+L3 = "L3 agent"
+
 ROLES = (
     Role("hypervisor", "Open vSwitch agent", "neutron-openvswitch-agent", "N/A"),
     Role("network", "DHCP agent", "neutron-dhcp-agent", "dhcp_agent"),
+    Role("network", L3, "neutron-l3-agent", "l3_agent"),
 )
 
 
@@ -105,6 +109,12 @@ def _configurations(agent: Agent, view: View) -> dict[str, Any]:
     last = view.reports.get(agent.host.id)
     reported = {} if last is None or last.report is None else last.report.configurations
     settings = agent.host.settings
+    if agent.role.agent_type == L3:
+        routers = view.snapshot.rows("routers_by_host", agent.host.id)
+        floating = sum(len(view.snapshot.ids("floating_ips_by_router", router.id)) for router in routers)
+        gateways = sum(bool(router.gateway_network_id) for router in routers)
+        counted = {"routers": len(routers), "ex_gw_ports": gateways, "floating_ips": floating}
+        return reported | {"agent_mode": "legacy", **counted}
     if agent.role.name == "network":
         served = len(view.snapshot.ids("dhcp_ports_by_host", agent.host.id))
         return reported | {"dhcp_driver": "dnsmasq", "networks": served}

@@ -19,7 +19,9 @@ from typing import Any
 
 import typer
 
+from netglass.api.networking.assemble import OPERATIONS
 from netglass.api.networking.declare import Attribute, Resource
+from netglass.api.networking.extensions import EXTENSIONS
 from netglass.api.networking.resources import RESOURCES
 from netglass.cli import main as cli
 from netglass.desired import state
@@ -96,9 +98,21 @@ def networking() -> str:
         "# Networking API\n\nAttributes of each resource under `/v2.0/`, out of their declarations in "
         "`src/netglass/api/networking/resources/`.\n\n*make* and *change*: may be given when the object is made or "
         "changed. *rule*: verbs that need a right of their own. *filter*, *sort*: lists may be filtered or sorted by "
-        "it.\n"
+        "it.\n\nA server gives the same as an OpenAPI document: `GET /v2.0/openapi.json`.\n"
     )
-    return "\n".join([WRITTEN, head, *(_resource(resource) for resource in RESOURCES)])
+    return "\n".join([WRITTEN, head, *(_resource(resource) for resource in RESOURCES), _operations(), _extensions()])
+
+
+def _operations() -> str:
+    rows = [(f"`{o.method}`", f"`{o.path}`", o.about) for o in sorted(OPERATIONS, key=lambda o: (o.path, o.method))]
+    return "## Operations\n\n" + table(("method", "path", ""), rows)
+
+
+def _extensions() -> str:
+    rows = [(f"`{e.alias}`", e.description) for e in EXTENSIONS]
+    return "## Extensions\n\nAs `openstack extension list --network` shows them; each works.\n\n" + table(
+        ("alias", ""), rows
+    )
 
 
 def _resource(resource: Resource) -> str:

@@ -97,6 +97,14 @@ def said(cloud: Cloud, guest: Guest) -> str:  # noqa: F811
     return str(answer["output"])
 
 
+def test_a_guest_that_gets_no_ipv4_address_finds_its_metadata_over_ipv6(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
+    network_id = cloud.network("fd00:7::/64")
+    server_id = cloud.start("six", network_id, "compute1")
+    port = cloud.api.get(f"/v2.0/ports?device_id={server_id}")["ports"][0]
+    guest = Guest(server_id, "six", "compute1", port["id"], port["mac_address"], port["fixed_ips"][0]["ip_address"])
+    until(lambda: f" metadata {server_id} six over eth0" in said(cloud, guest), 20, "metadata without a lease")
+
+
 def test_a_guest_reads_the_user_data_that_the_client_was_given(lab: TestLab, cloud: Cloud, tmp_path: Path) -> None:  # noqa: F811
     cloud.network("10.0.0.0/24", "walk")
     script = tmp_path / "user-data"

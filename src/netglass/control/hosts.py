@@ -78,12 +78,11 @@ def _set_realised(d: Decision, host: str, port_id: str, *, realised: bool) -> No
         return
     others = set(port.realised_on) - {host}
     realised_on = tuple(sorted(others | {host} if realised else others))
-    if realised_on != port.realised_on:
-        port = d.draft.update(port, d.now, realised_on=realised_on)
-        status = status_of(d.snapshot, port)
-        if status != port.status:
-            # One report is one change of the port to its readers, so the revision number rises once.
-            d.draft.put(replace(port, status=status))
+    if realised_on == port.realised_on:
+        return
+    # Readers of the port see its status alone, so that alone raises its revision number.
+    told = d.draft.put(replace(port, realised_on=realised_on))
+    d.draft.update(told, d.now, status=status_of(d.snapshot, told))
 
 
 def _translates(d: Decision, host: str, port: Port) -> bool:

@@ -22,6 +22,7 @@ from netglass.pipeline.flows import knows_untagged, knows_vlan
 DEFAULT_PRIORITY = 32768  # OFP_DEFAULT_PRIORITY: the one that is not printed
 
 _SET_VLAN = re.compile(r"(push_vlan:0x8100,)?set_field:(\d+)->vlan_vid")
+_FLAGS = {"send_flow_rem", "check_overlap", "reset_counts", "no_packet_counts", "no_byte_counts"}  # ovs-ofctl(8)
 _VLAN_PRESENT = 0x1000  # OFPVID_PRESENT
 
 
@@ -88,9 +89,12 @@ def parse_flow(line: str) -> Entry:
             table = int(value)
         else:
             extra.append(field)
-    match = last
-    if last.startswith("priority="):
-        number, _, match = last[9:].partition(",")
+    # Flags stand before the match with blanks between, and a match has none.
+    words = last.split()
+    extra += [word for word in words if word in _FLAGS]
+    match = "".join(word for word in words if word not in _FLAGS)
+    if match.startswith("priority="):
+        number, _, match = match[9:].partition(",")
         priority = int(number)
     return Entry(table, priority, match, " ".join([canonical_actions(match, actions), *extra]), cookie)
 

@@ -183,7 +183,9 @@ def test_port_turns_active_once_hypervisor_and_dhcp_host_have_realised_it(cloud:
     cloud.register("compute1", HYPERVISOR)
     cloud.register("control", NETWORK_HOST)
 
+    number = cloud.port().revision_number
     assert cloud.report("compute1", report(ports_realised=("p1",))).status_code == 204
+    assert cloud.port().revision_number == number, "nothing that a reader of the port sees has changed"
     assert (cloud.port().status, cloud.port().realised_on) == ("DOWN", ("compute1",))
     cloud.report("control", report(ports_realised=("p1",)))
     assert (cloud.port().status, cloud.port().realised_on) == ("ACTIVE", ("compute1", "control"))

@@ -46,7 +46,7 @@ def test_an_agent_reads_its_settings_as_they_were_meant(tmp_path: Path) -> None:
 def test_a_metadata_agent_reads_its_settings_as_they_were_meant_and_runs_where_networks_are_served(
     tmp_path: Path,
 ) -> None:
-    control, compute1, _ = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
+    control, compute1, *_ = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
     for name in ("agent.credential", "metadata.secret", "metadata-agent.toml"):
         text, mode = control.etc[f"netglass/{name}"]
         (tmp_path / name).write_text(text.replace("/etc/netglass/", f"{tmp_path}/"))

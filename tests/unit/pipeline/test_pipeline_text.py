@@ -45,6 +45,11 @@ def _flow(match: str, actions: str, priority: int = 4, table: int = 0) -> Flow:
         (" cookie=0x4e47000000000001, actions=NORMAL", Entry(0, 32768, "", "NORMAL", COOKIE)),
         (' cookie=0x1, tcp,in_port="1abc-def" actions=NORMAL', Entry(0, 32768, 'tcp,in_port="1abc-def"', "NORMAL", 1)),
         (" cookie=0x0, table=24, priority=0 actions=drop", Entry(24, 0, "", "drop", 0)),
+        (" cookie=0x0, table=0, reset_counts priority=500 actions=drop", Entry(0, 500, "", "drop reset_counts", 0)),
+        (
+            " cookie=0x0, table=0, idle_timeout=9, send_flow_rem reset_counts priority=5,tcp actions=drop",
+            Entry(0, 5, "tcp", "drop idle_timeout=9 send_flow_rem reset_counts", 0),
+        ),
         (" cookie=0x0, table=4, hard_timeout=100, actions=NORMAL", Entry(4, 32768, "", "NORMAL hard_timeout=100", 0)),
         (
             " cookie=0x0, table=3, idle_timeout=100, send_flow_rem importance=4, priority=3,tcp actions=NORMAL",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from ipaddress import IPv6Address
 
 import pytest
-from a_host_state import bridges, flow, guest_port, network, state
+from a_host_state import bridges, flow, guest_port, mac, network, state
 from an_agent import Agent, until
 from hosted import kill_switch, on_a_host, shell, start_switch
 
 from netglass.desired.diff import Plan
-from netglass.desired.state import PortTag, SwitchPort
+from netglass.desired.state import Address, PortTag, SwitchPort
 
 pytestmark = pytest.mark.host
 
@@ -82,6 +83,30 @@ def test_what_is_not_wanted_any_more_goes_and_the_rest_stays() -> None:
     assert "qvop1" in links
     assert "tapdhcp2" not in shell("ovs-vsctl", "list-ports", "br-int")
     assert "dl_vlan=1002" not in shell("ovs-ofctl", "dump-flows", "br-int")
+
+
+@on_a_host
+def test_a_link_local_address_of_ours_goes_and_the_kernels_own_stays() -> None:
+    def shown() -> list[str]:
+        lines = shell("ip", "-n", "qdhcp-n1", "-o", "-6", "address", "show", "dev", "tapdhcp1").splitlines()
+        return sorted(line.split()[3] for line in lines)
+
+    base = {"owner": "metadata", "intent": ("network:n1",)}
+    served = Address(**base, netns="qdhcp-n1", device="tapdhcp1", cidr="fe80::a9fe:a9fe/64")
+    agent = Agent()
+    agent.converge(state(bridges(), network(1), [served]))
+    assert shown() == ["fd00:1::2/64", "fe80::a9fe:a9fe/64", f"{eui64(mac(0xD001))}/64"]
+
+    agent.converge(state(bridges(), network(1)))
+
+    assert shown() == ["fd00:1::2/64", f"{eui64(mac(0xD001))}/64"]
+
+
+def eui64(hardware: str) -> str:
+    """Gives the link-local address that the kernel makes of a MAC (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(hardware.replace(":", ""))
+    half = bytes((octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]))
+    return str(IPv6Address(b"\xfe\x80" + bytes(6) + half))
 
 
 @on_a_host

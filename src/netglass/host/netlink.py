@@ -59,9 +59,10 @@ class Device(msgspec.Struct, frozen=True):
 
 
 class DeviceAddress(msgspec.Struct, frozen=True):
-    """An address on a device; `link_local` ones are made by the kernel.
+    """An address on a device.
 
-    born  when it was set, in hundredths of seconds after the machine's boot
+    link_local  the kernel's own, made of the device's MAC; one that somebody set is none, whatever its range
+    born        when it was set, in hundredths of seconds after the machine's boot
     """
 
     index: int
@@ -204,6 +205,9 @@ def _device(body: bytes) -> Device:
     )
 
 
+_KERNEL_LINK_LOCAL = b"\x02"  # IFAPROT_KERNEL_LL
+
+
 def _address(body: bytes) -> DeviceAddress | None:
     _family, prefix, scope, index, found = rt.parse_address(body)
     packed = found.get(rt.IFA_LOCAL) or found.get(rt.IFA_ADDRESS)
@@ -211,7 +215,10 @@ def _address(body: bytes) -> DeviceAddress | None:
         return None
     # struct ifa_cacheinfo: preferred, valid, made, changed (linux/if_addr.h).
     born = struct.unpack("=IIII", found.get(rt.IFA_CACHEINFO, bytes(16))[:16])[2]
-    return DeviceAddress(index=index, cidr=f"{ip_address(packed)}/{prefix}", link_local=scope == 253, born=born)
+    # Linux before 5.18 does not say who made an address.
+    by_kernel = found.get(rt.IFA_PROTO) == _KERNEL_LINK_LOCAL or packed[11:13] == b"\xff\xfe"
+    own = scope == 253 and by_kernel
+    return DeviceAddress(index=index, cidr=f"{ip_address(packed)}/{prefix}", link_local=own, born=born)
 
 
 def _route(body: bytes) -> RouteEntry | None:

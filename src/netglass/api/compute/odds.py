@@ -6,11 +6,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netglass.api.compute.calls import Call, Calls
+from netglass.api.compute.quota_sets import LIMITS, used
 from netglass.api.edge import reply
 from netglass.base.errors import NotFound
-from netglass.model.resources import Flavor, Server
-
-_UNLIMITED = -1
 
 
 class Odds:
@@ -36,21 +34,19 @@ class Odds:
         wanted = call.request.query_params.get("tenant_id", project_id)
         if wanted != project_id:
             call.require_admin("os-used-limits")
-        servers: list[Server] = call.snapshot.rows("servers_by_project", wanted)
-        found = [call.snapshot.get(Flavor, server.flavor_id) for server in servers]
-        flavors = [flavor for flavor in found if flavor is not None]
+        use = used(call.snapshot, wanted)
         absolute = {
-            "maxTotalInstances": _UNLIMITED,
-            "maxTotalCores": _UNLIMITED,
-            "maxTotalRAMSize": _UNLIMITED,
-            "maxTotalKeypairs": _UNLIMITED,
-            "maxServerMeta": 128,
-            "maxServerGroups": 0,
-            "maxServerGroupMembers": 0,
-            "totalInstancesUsed": len(servers),
-            "totalCoresUsed": sum(f.vcpus for f in flavors),
-            "totalRAMUsed": sum(f.ram_mb for f in flavors),
-            "totalServerGroupsUsed": 0,
+            "maxTotalInstances": LIMITS["instances"],
+            "maxTotalCores": LIMITS["cores"],
+            "maxTotalRAMSize": LIMITS["ram"],
+            "maxTotalKeypairs": LIMITS["key_pairs"],
+            "maxServerMeta": LIMITS["metadata_items"],
+            "maxServerGroups": LIMITS["server_groups"],
+            "maxServerGroupMembers": LIMITS["server_group_members"],
+            "totalInstancesUsed": use["instances"],
+            "totalCoresUsed": use["cores"],
+            "totalRAMUsed": use["ram"],
+            "totalServerGroupsUsed": use["server_groups"],
         }
         return reply({"limits": {"rate": [], "absolute": absolute}})
 

@@ -51,9 +51,10 @@ def test_down_leaves_nothing_of_what_up_and_its_hosts_made(place: LabPlace) -> N
     before = look(NAME)
     _up()
     pids = _pids(place)
-    assert pids.keys() == {"fabric", "control", "compute1", "compute2"}
+    world = {"provider", "internet", "client"}
+    assert pids.keys() == {"fabric", "control", "compute1", "compute2"} | world
     own = set().union(*(namespaces_of(pid) for pid in pids.values())) - namespaces_of(os.getpid())
-    assert len(own) == 4 * 5
+    assert len(own) == len(pids) * 5
     inside = TestLab(NAME)
     inside.on("compute1", "ip", "netns", "add", "of-the-host")
     inside.on("compute1", "sh", "-c", "touch /etc/x /run/x /var/lib/x /var/log/x; sleep 1000 >/dev/null 2>&1 &")

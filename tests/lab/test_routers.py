@@ -60,7 +60,7 @@ def await_floating(lab: TestLab, address: str, within_s: float = 5) -> None:
 @contextmanager
 def calling(lab: TestLab, address: str, count: int = 0) -> Iterator[Pinging]:
     """Pings an address from the client, a hundred times a second, for as long as the block lasts (or `count` times)."""
-    words = ("ping", "-n", "-q", "-i", "0.01", "-W", "1", *(("-c", str(count)) if count else ()), address)
+    words = ("ping", "-n", "-i", "0.01", "-W", "1", *(("-c", str(count)) if count else ()), address)
     argv = [NETGLASS, "lab", "exec", "--lab", lab.name, "client", "--", *words]
     running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
     try:

@@ -2,7 +2,8 @@
 
 The pause doubles with each failure from `FIRST_S` to `LONGEST_S`.  An object that was applied without an error and
 yet differs again, three times in a row, counts as failing too: somebody else wants it otherwise, or it cannot be as
-it is wanted, and trying without a pause would only burn the machine.
+it is wanted, and trying without a pause would only burn the machine.  Its evidence is the error between two such
+successes, where there was one: a daemon that starts and ends at once is found dead by every second try.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Retries:
     def __init__(self) -> None:
         self._failing: dict[Place, _Trouble] = {}
         self._applied: dict[Place, tuple[Thing | None, int]] = {}
+        self._said: dict[Place, str] = {}  # the last error's evidence, until the object is applied without one
 
     def due(self, kind: str, key: str, wanted: Thing | None, now: float) -> bool:
         """Says whether an object may be tried now; what is wanted otherwise than when it failed may be at once."""
@@ -48,6 +50,7 @@ class Retries:
     ) -> bool:
         """Notes a failure; gives whether it is news: another object, or another evidence."""
         place = (error.kind, error.key)
+        self._said[place] = error.evidence
         before = self._failing.get(place)
         pause_s = FIRST_S if before is None else min(before.pause_s * 2, longest_s)
         self._failing[place] = _Trouble(wanted, error.evidence, intent, pause_s, now, now + pause_s)
@@ -58,17 +61,19 @@ class Retries:
         before, count = self._applied.get((kind, key), (wanted, 0))
         count = count + 1 if before == wanted else 1
         self._applied[kind, key] = (wanted, count)
+        said = self._said.pop((kind, key), "")
         if count <= _FUTILE:
             self._failing.pop((kind, key), None)
             return True
-        evidence = f"was applied {count} times without an error, and differs again each time"
+        evidence = said or f"was applied {count} times without an error, and differs again each time"
         self.failed(ApplyError(kind, key, evidence), wanted, intent, now)
+        del self._said[kind, key]  # no applier said it
         return False
 
     def settled(self, kinds: Iterable[str], differing: Iterable[Place]) -> None:
         """Forgets everything about objects of `kinds` that no longer differ."""
         among, still = set(kinds), set(differing)
-        for kept in (self._failing, self._applied):
+        for kept in (self._failing, self._applied, self._said):
             for place in [place for place in kept if place[0] in among and place not in still]:
                 del kept[place]
 

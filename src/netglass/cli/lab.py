@@ -12,15 +12,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from netglass.desired.text import printable
 from netglass.lab import build, entry, places, topology
 from netglass.lab.places import LabPlace, LabRecord
 from netglass.lab.programs import api_url
 from netglass.lab.ready import Api, wait_ready
 from netglass.lab.topology import LabError
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,6 +33,9 @@ app = typer.Typer(
 
 _LAB = typer.Option("", "--lab", envvar="NETGLASS_LAB", help="Which lab, where several are up.", show_default=False)
 _JSON = typer.Option(False, "--json", help="Print JSON.")
+_OWN = "\n\t"  # what messages of ours may hold: they cite logs, line by line
+_LEAST = 12  # characters a line left to what is wrapped
+_WIDEST = 1_000_000  # characters a line; nothing is as wide
 _PASSING_ON = {"ignore_unknown_options": True}
 
 
@@ -37,7 +44,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except LabError as error:
-        typer.echo(f"netglass lab: {error}", err=True)
+        typer.echo(f"netglass lab: {printable(str(error), keep=_OWN)}", err=True)
         raise typer.Exit(1) from None
 
 
@@ -51,7 +58,7 @@ class _Progress:
         self._began = time.monotonic()
         self._at = self._began
         self._step = ""
-        self._status = self._console.status(title)
+        self._status = self._console.status(_literal(title))
 
     def __enter__(self) -> _Progress:
         self._status.start()
@@ -70,12 +77,22 @@ class _Progress:
         """Begins a step; the one before it is done."""
         self._finish()
         self._step, self._at = step, time.monotonic()
-        self._status.update(step)
+        self._status.update(_literal(step))
 
     def _finish(self) -> None:
+        from rich.text import Text
+
         if self._step and sys.exc_info()[0] is None:
-            self._console.print(f"[green]✓[/] {self._step} [dim]{time.monotonic() - self._at:.2f} s[/]")
+            took = f" {time.monotonic() - self._at:.2f} s"
+            self._console.print(Text.assemble(("✓ ", "green"), _literal(self._step), (took, "dim")))
         self._step = ""
+
+
+def _literal(text: str) -> Text:
+    """Gives text that rich shows as it is: brackets are no markup, and control characters are escaped."""
+    from rich.text import Text
+
+    return Text(printable(text))
 
 
 @app.command()
@@ -138,7 +155,9 @@ def list_labs(as_json: bool = _JSON) -> None:
     if as_json:
         _print_json(rows)
     else:
-        _print_table(("lab", "state", "hosts", "api"), [{**row, "hosts": ", ".join(row["hosts"])} for row in rows])
+        _print_table(
+            ("lab", "state", "hosts", "api"), [{**row, "hosts": ", ".join(row["hosts"])} for row in rows], "hosts"
+        )
 
 
 @app.command()
@@ -153,7 +172,7 @@ def status(lab: str = _LAB, as_json: bool = _JSON) -> None:
         columns = ("host", "state", "pid", "roles", "address", "agent", "guests")
         for found in shown:
             typer.echo(f"Lab {found['lab']}, API {found['api']}")
-            _print_table(columns, [{**row, "guests": ", ".join(row["guests"])} for row in found["hosts"]])
+            _print_table(columns, [{**row, "guests": ", ".join(row["guests"])} for row in found["hosts"]], "guests")
     rows = [row for found in shown for row in found["hosts"]]
     if any(row["state"] != "up" or row["agent"] not in ("realised", "") for row in rows):
         raise typer.Exit(1)
@@ -266,13 +285,24 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2))
 
 
-def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+def _print_table(columns: tuple[str, ...], rows: list[dict[str, Any]], wrapped: str) -> None:
+    """Prints a table; on a narrow terminal the column `wrapped` takes several lines, and no other loses anything.
+
+    In a pipe each row is one line, however long.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    cells = [["" if row[column] is None else str(row[column]) for column in columns] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.capitalize(), no_wrap=True)
-    for row in rows:
-        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
-    Console().print(table)
+        table.add_column(column.capitalize(), no_wrap=column != wrapped, overflow="fold")
+    for row_cells in cells:
+        table.add_row(*map(_literal, row_cells))
+    console = Console()
+    natural = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+    at = columns.index(wrapped)
+    widest = max((_literal(row_cells[at]).cell_len for row_cells in cells), default=0)
+    least = natural - max(widest - _LEAST, 0) if console.is_terminal else natural
+    console.width = max(console.width, least)
+    console.print(table)

@@ -52,12 +52,13 @@ def asked(host: str, question: str, *, named: bool) -> tuple[Any, dict[str, str]
     Leaves the program when there is no answer: with status 2 when the caller can put it right, else 1.
     """
     from netglass.cli.cloud import Cloud, CloudError
+    from netglass.desired.text import printable
 
     try:
         cloud = Cloud.open()
         return cloud.host(host, question), cloud.names() if named else {}
     except CloudError as error:
-        typer.echo(f"netglass {question}: {error}", err=True)
+        typer.echo(f"netglass {question}: {printable(str(error))}", err=True)
         raise typer.Exit(2 if error.usage else 1) from None
 
 

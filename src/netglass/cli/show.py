@@ -1,6 +1,7 @@
 """Desired states and differences for people: tables on a terminal, lines in a pipe.
 
 Lines are what ``desired.text`` gives, so that they can be compared and searched; tables say the same in columns.
+Names and texts of users pass `printable`, and reach rich as Text only, which interprets no markup.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netglass.desired.state import KINDS, File, HostState, Thing
-from netglass.desired.text import facts, render_diagnostic, render_intent, render_state, title
+from netglass.desired.text import facts, printable, render_diagnostic, render_intent, render_state, title
 
 Names = Callable[[str], str]
 
@@ -29,9 +30,9 @@ def show_state(state: HostState, revision: int, name_of: Names, kinds: Sequence[
     console = Console(highlight=False)
     chosen = _chosen(state, kinds)
     if not console.is_terminal:
-        console.out(render_state(chosen, name_of), end="")
+        console.out(printable(render_state(chosen, name_of), keep="\n"), end="")
         return
-    console.print(f"[bold]{state.host}[/] at revision {revision}")
+    console.print(Text.assemble((printable(state.host), "bold"), f" at revision {revision}"))
     for kind in _KINDS:
         things = chosen.things(kind)
         if things:
@@ -60,12 +61,14 @@ def show_diff(diff: Mapping[str, Any], name_of: Names, kinds: Sequence[str] = ()
             console.print(_table(part["kind"], ("", part["kind"], "difference", "owner", "intent"), rows))
         else:
             for sign, what, how, owner, intent in rows:
-                console.out(f"{sign} {part['kind']} {what}  {how}".rstrip() + f"  # {owner} {intent}")
+                line = f"{sign} {part['kind']} {what}  {how}".rstrip() + f"  # {owner} {intent}"
+                console.out(printable(line))
     for one in _of(diff, "failing", kinds):
         why = render_intent(tuple(one["intent"]), name_of)
-        console.print(Text(f"! {one['kind']} {one['key']}: {one['evidence']}  # {why}", style="red"), soft_wrap=True)
+        line = printable(f"! {one['kind']} {one['key']}: {one['evidence']}  # {why}")
+        console.print(Text(line, style="red"), soft_wrap=True)
     if is_empty(diff, kinds):
-        console.print(f"{diff['host']} is as it must be")
+        console.print(Text(f"{printable(diff['host'])} is as it must be"), soft_wrap=True)
 
 
 def _of(diff: Mapping[str, Any], what: str, kinds: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -78,10 +81,10 @@ def _chosen(state: HostState, kinds: Sequence[str]) -> HostState:
 
 
 def _row(thing: Thing, name_of: Names) -> tuple[str, ...]:
-    told = "\n".join(f"{name}={_short(value)}" for name, value in facts(thing).items())
+    told = [f"{name}={_short(value)}" for name, value in facts(thing).items()]
     if isinstance(thing, File):
-        told = "\n".join(filter(None, (told, thing.text.rstrip("\n"))))
-    return title(thing), told, thing.owner, render_intent(thing.intent, name_of)
+        told += thing.text.splitlines()
+    return printable(title(thing)), "\n".join(map(printable, told)), thing.owner, render_intent(thing.intent, name_of)
 
 
 def _differences(part: Mapping[str, Any], name_of: Names) -> Iterable[tuple[str, str, str, str, str]]:
@@ -89,13 +92,15 @@ def _differences(part: Mapping[str, Any], name_of: Names) -> Iterable[tuple[str,
         for thing in part.get(verb, ()):
             changes = thing.get("changes", {})
             how = "; ".join(f"{n}: {_short(c['found'])} -> {_short(c['wanted'])}" for n, c in changes.items())
+            if part["kind"] == "daemons" and not changes.get("argv", {}).get("found", True):
+                how = "does not run, or not where it must; to be started anew"
             note = how or {"awaiting": "not there yet; somebody else makes it"}.get(verb, "")
             why = render_intent(tuple(thing["intent"]), name_of)
-            yield sign, thing.get("title", thing["key"]), note, thing["owner"], why
+            yield sign, printable(thing.get("title", thing["key"])), printable(note), printable(thing["owner"]), why
 
 
 def _table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(title=heading, title_justify="left", title_style="bold", header_style="dim")
+    table = Table(title=Text(heading), title_justify="left", title_style="bold", header_style="dim")
     for column in columns:
         table.add_column(column, overflow="fold")
     styles = dict(_SIGNS.values())
@@ -110,4 +115,4 @@ def _short(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(_short(one) for one in value) or "none"
     text = str(value)
-    return repr(text) if not text or "\n" in text else text
+    return repr(text) if not text or not text.isprintable() else text

@@ -70,7 +70,20 @@ def render_plan(difference: Plan, name_of: Callable[[str], str] = str) -> str:
         for sign, thing, facts in _rows(part):
             why = f"{thing.owner} {render_intent(thing.intent, name_of)}"
             lines.append(f"{sign} {part.kind} {title(thing)}{facts}  # {why}")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Gives text that stays on its line and says nothing to a terminal.
+
+    Control, format and unassigned characters, line and paragraph separators become Python's escapes: ``\\n``,
+    ``\\x1b``, ``\\u202e``.  Text that has none of them is given as it is, so that doing it twice does no harm.
+
+    keep  characters that stay all the same, such as the line breaks of a message of our own
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def title(thing: Thing) -> str:
@@ -83,14 +96,14 @@ def title(thing: Thing) -> str:
 
 def render_intent(intent: tuple[str, ...], name_of: Callable[[str], str] = str) -> str:
     """Gives references on one line; of many, the first few and how many more there are."""
-    shown = " ".join(name_of(ref) for ref in intent[:_SHOWN_REFS])
+    shown = " ".join(printable(name_of(ref)) for ref in intent[:_SHOWN_REFS])
     more = len(intent) - _SHOWN_REFS
     return f"{shown} and {more} more" if more > 0 else shown
 
 
 def render_diagnostic(diagnostic: Diagnostic, name_of: Callable[[str], str] = str) -> str:
     """Gives a diagnostic on one line."""
-    return f"{diagnostic.code}: {diagnostic.text}  # {render_intent(diagnostic.intent, name_of)}"
+    return f"{diagnostic.code}: {printable(diagnostic.text)}  # {render_intent(diagnostic.intent, name_of)}"
 
 
 def facts(thing: Thing) -> dict[str, Any]:
@@ -148,4 +161,6 @@ def _value(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, msgspec.Struct):
         return "{" + ", ".join(f"{n}={_value(getattr(value, n))}" for n in value.__struct_fields__) + "}"
-    return repr(value) if isinstance(value, str) and (not value or " " in value or "\n" in value) else str(value)
+    return (
+        repr(value) if isinstance(value, str) and (not value or " " in value or not value.isprintable()) else str(value)
+    )

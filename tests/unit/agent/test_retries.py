@@ -75,6 +75,20 @@ def test_applying_in_vain_is_a_failure_after_some_times() -> None:
     assert "differs again" in retries.failing()["port_tags", "tap1"][0]
 
 
+def test_what_fails_between_successes_in_vain_is_told_by_its_error_with_growing_pauses_and_once() -> None:
+    """A daemon that starts and ends at once is applied well by one try, and found dead by the next."""
+    retries, now, news, pauses = Retries(), 0.0, [], []
+    for _ in range(9):
+        retries.applied("port_tags", "tap1", TAG, TAG.intent, now)
+        now = retries.next_due() or now
+        news.append(_fail(retries, now))
+        pauses.append((retries.next_due() or now) - now)
+        now += pauses[-1]
+    assert retries.failing()["port_tags", "tap1"][0] == ERROR.evidence
+    assert pauses[-1] == LONGEST_S
+    assert not any(news[3:])
+
+
 def test_an_object_that_failed_and_then_succeeds_fails_no_longer() -> None:
     retries = Retries()
     _fail(retries, 0.0)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from golden.stories import BASIC_USE_CASES, NET1, VM_PORT
-from netglass.cli import cloud
+from netglass.cli import cloud, show
 from netglass.cli.diff import diff
 from netglass.cli.plan import plan
 from netglass.compile.compiler import compile_host
@@ -36,6 +39,7 @@ class Server:
         self.kinds: list[dict[str, Any]] = []
         self.failing: list[dict[str, Any]] = []
         self.password = "secret"
+        self.name = "net1"
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -50,7 +54,7 @@ class Server:
             }
             return httpx.Response(404, json=fault)
         if path == "/v2.0/networks":
-            return httpx.Response(200, json={"networks": [{"id": NET1, "name": "net1"}]})
+            return httpx.Response(200, json={"networks": [{"id": NET1, "name": self.name}]})
         if path == "/v2.0/ports":
             row = {"id": VM_PORT, "name": "", "fixed_ips": [{"ip_address": "10.0.0.3"}]}
             return httpx.Response(200, json={"ports": [row]})
@@ -131,6 +135,44 @@ def test_what_cannot_be_put_right_is_status_1_and_says_why(server: Server) -> No
     server.failing = [{"kind": "links", "key": "/qvo1", "evidence": "no such device", "intent": []}]
     status, out, _ = run("diff", "compute1")
     assert (status, out) == (1, "! links /qvo1: no such device  # \n")
+
+
+_HOSTILE = "\x1b[31mRED\x1b[2J\nhost evil [red]\u202e\x9b"
+_SHOWN = "\\x1b[31mRED\\x1b[2J\\nhost evil [red]\\u202e\\x9b"
+
+
+def _says_nothing_to_a_terminal(out: str) -> bool:
+    return all(line.isprintable() for line in out.split("\n"))
+
+
+def test_names_cannot_break_a_line_or_speak_to_the_terminal(server: Server) -> None:
+    server.name = _HOSTILE
+    usual = len(run("plan", "compute1")[1].split("\n"))
+    server.kinds = [{"kind": "port_tags", "delete": [TAG | {"title": _HOSTILE, "intent": [f"network:{NET1}"]}]}]
+    server.failing = [{"kind": "links", "key": "/qvo1", "evidence": _HOSTILE, "intent": [f"network:{NET1}"]}]
+    for verb, lines in (("plan", usual), ("diff", 3)):
+        out = run(verb, "compute1")[1]
+        assert _says_nothing_to_a_terminal(out)
+        assert len(out.split("\n")) == lines
+        assert _SHOWN in out
+
+
+def test_tables_escape_names_too_and_take_brackets_as_they_are(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "Console", partial(Console, force_terminal=True, no_color=True, width=250))
+    server.name = _HOSTILE
+    server.kinds = [{"kind": "port_tags", "delete": [TAG | {"title": _HOSTILE, "intent": [f"network:{NET1}"]}]}]
+    server.failing = [{"kind": "links", "key": "/qvo1", "evidence": _HOSTILE, "intent": []}]
+    for verb in ("plan", "diff"):
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", run(verb, "compute1")[1])  # rich's own bold and dim
+        assert _says_nothing_to_a_terminal(plain)
+        assert _SHOWN in plain
+
+
+def test_a_daemon_that_died_is_said_to_be_not_running(server: Server) -> None:
+    thing = TAG | {"title": "dhcp-1", "changes": {"argv": {"found": [], "wanted": ["dnsmasq", *["--long"] * 99]}}}
+    server.kinds = [{"kind": "daemons", "change": [thing]}]
+    out = run("diff", "compute1")[1]
+    assert out.startswith("~ daemons dhcp-1  does not run, or not where it must; to be started anew  # plugging")
 
 
 @pytest.mark.parametrize("verb", ["plan", "diff"])

@@ -27,7 +27,7 @@ def test_the_server_reads_its_settings_as_they_were_meant(tmp_path: Path) -> Non
 
 
 def test_an_agent_reads_its_settings_as_they_were_meant(tmp_path: Path) -> None:
-    control, compute1, _ = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
+    control, compute1, *_ = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
     credential = compute1.etc["netglass/agent.credential"]
     (tmp_path / "agent.credential").write_text(credential[0])
     (tmp_path / "agent.credential").chmod(credential[1])

@@ -66,7 +66,7 @@ def test_hosts_get_addresses_by_their_place_or_as_the_file_says() -> None:
         ("192.168.50.0/24", "192.168.50.0/30", "too small"),
         ("eth2: vm", "eth2: nowhere", "hosts.one: nics.eth2: there is no segment 'nowhere'"),
         ("eth2: vm", "eth0: vm", "no NIC can be called so"),
-        ("{eth1: mgmt}", "{eth1: vm}", "hosts.two: nics: none is on the management segment 'mgmt'"),
+        ("{eth1: mgmt}", "{eth1: vm}\n    roles: [network]", "hosts.two: nics: none is on the management segment"),
         ("[network, hypervisor]", "[router]", "'router' is none of hypervisor, network"),
         ("br-eth2: eth2", "br-eth2: eth3", "the host has no NIC 'eth3'"),
         ("default: br-eth2", "default: br-eth3", "the host has no bridge 'br-eth3'"),

@@ -12,6 +12,7 @@ import pytest
 from cloud import Cloud, Guest, until
 from conftest import TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
+from test_first_guest import netglass_diff
 from test_isolation import neighbour  # noqa: F401 - fixture
 
 pytestmark = pytest.mark.lab
@@ -36,6 +37,12 @@ print(json.dumps(answers))
 def fetch(lab: TestLab, guest: Guest, path: str = META_DATA, *words: str) -> str:
     """Gives what is at a path, as the guest sees it, and fails when it is not there."""
     return lab.inside(guest.id, "curl", "-sSf", "-m", "10", *words, f"http://169.254.169.254{path}")
+
+
+def over_ipv6(lab: TestLab, guest: Guest, path: str = META_DATA) -> str:
+    """Gives what is at a path of the link-local address, once the guest's own has been found to be nobody else's."""
+    argv = ("curl", "-sfg", "-m", "10", f"http://[fe80::a9fe:a9fe%25eth0]{path}")
+    return until(lambda: lab.inside(guest.id, *argv, check=False), 5, "metadata over IPv6")
 
 
 def status(lab: TestLab, guest: Guest, path: str = META_DATA) -> tuple[str, float]:
@@ -82,8 +89,7 @@ def test_a_guest_gets_its_own_metadata_and_its_host_name_from_it(lab: TestLab, c
         assert fetch(lab, guest, "/latest/meta-data/local-ipv4") == guest.address
         (link,) = json.loads(fetch(lab, guest, "/openstack/latest/network_data.json"))["links"]
         assert (link["vif_id"], link["ethernet_mac_address"]) == (guest.port_id, guest.mac)
-    over_ipv6 = lab.inside(one.id, "curl", "-sSfg", "-m", "10", f"http://[fe80::a9fe:a9fe%25eth0]{META_DATA}")
-    assert json.loads(over_ipv6)["uuid"] == one.id
+    assert json.loads(over_ipv6(lab, one))["uuid"] == one.id
 
 
 def said(cloud: Cloud, guest: Guest) -> str:  # noqa: F811
@@ -246,6 +252,46 @@ def test_without_a_server_guests_are_told_so_quickly_and_boot_all_the_same(lab: 
     finally:
         lab.on("control", "kill", "-CONT", "1")
     until(lambda: status(lab, guest)[0] == "200", 10, "metadata with the server back")
+
+
+def test_behind_a_router_metadata_comes_through_qrouter(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
+    red, blue = cloud.network("10.0.1.0/24", "red"), cloud.network("10.0.2.0/24", "blue")
+    router = cloud.router(red, blue)
+    one = cloud.guest("one", red, "compute1")
+    two = cloud.guest("two", blue, "compute2")
+    assert "169.254.169.254" not in lab.inside(one.id, "ip", "route")  # by its default route, as in the course
+    assert pid_of(lab, "control", f"ns-metadata-proxy/{red}.conf") == 0
+
+    for guest in (one, two):
+        until(lambda g=guest: f" metadata {g.id} " in said(cloud, g), 5, "the guest took its metadata at start")  # type: ignore[misc]
+        assert json.loads(fetch(lab, guest))["uuid"] == guest.id
+        assert json.loads(over_ipv6(lab, guest))["uuid"] == guest.id
+    gateway = lab.inside(one.id, "ip", "route", "show", "default").split()[2]
+    direct = ("curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{http_code}", f"http://{gateway}:9697{META_DATA}")
+    assert lab.inside(one.id, *direct, check=False) == "000"
+
+    floating = cloud.floating(two.port_id)["floating_ip_address"]
+    assert fetch(lab, two, "/latest/meta-data/public-ipv4") == floating
+    assert netglass_diff(lab, "control") == ""
+    time.sleep(1.1)
+    pid = pid_of(lab, "control", f"ns-metadata-proxy/{router}.conf")
+    lab.on("control", "kill", "-9", str(pid))
+    until(lambda: status(lab, one)[0] == "200", HEALED_WITHIN_S, "the router's proxy is back")
+
+
+def test_two_projects_with_equal_addresses_behind_routers_get_their_own(
+    lab: TestLab,
+    cloud: Cloud,  # noqa: F811
+    neighbour: Cloud,  # noqa: F811
+) -> None:
+    ours, theirs = cloud.network("10.0.0.0/24", "ours"), neighbour.network("10.0.0.0/24", "theirs")
+    cloud.router(ours)
+    neighbour.router(theirs)
+    one = cloud.guest("one", ours, "compute1", "10.0.0.11")
+    uno = neighbour.guest("uno", theirs, "compute1", "10.0.0.11")
+    for guest in (one, uno):
+        until(lambda g=guest: status(lab, g)[0] == "200", 5, "metadata by the router")  # type: ignore[misc]
+        assert json.loads(fetch(lab, guest))["uuid"] == guest.id
 
 
 def test_the_proxy_goes_with_its_network(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811

@@ -5,7 +5,7 @@
     tunnels   br-tun, and what leads to other hosts
     plugging  guests' ports
     dhcp      DHCP servers, and the metadata proxies beside them
-    routing   routers
+    routing   routers, and the same
     guests    light guests
 
 Called by the agent, by ``netglass plan``, and by whatever wants to know why a host is as it is.

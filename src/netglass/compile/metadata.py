@@ -4,7 +4,7 @@ An *isolated* subnet is one whose gateway is no router of this cloud.  Its guest
 namespace, by a host route that DHCP tells them (``compile.dhcp_files``); all others reach the one in the qrouter
 namespace of their gateway, by its REDIRECT from port 80 to `ROUTER_PORT`.
 
-`network_proxy` is called by compile.dhcp, `router_proxy` by whatever lowers routers.
+`network_proxy` is called by compile.dhcp, `router_proxy` by compile.routing.
 Source: DATAPLANE.md, "Metadata way"; Neutron's metadata driver for paths and addresses, and its DHCP driver for what
 isolated means.
 """

@@ -7,8 +7,9 @@
                             -> neutron-l3-agent-float-snat  fixed address to floating address
                             the gateway's address for all else that goes out, and for what was turned back inside
     mangle  PREROUTING   -> neutron-l3-agent-PREROUTING -> neutron-l3-agent-mark   0x2: came in from outside
+                            0x1: a guest's request for its metadata
     filter  FORWARD      -> neutron-filter-top, neutron-l3-agent-FORWARD
-            INPUT        -> neutron-l3-agent-INPUT
+            INPUT        -> neutron-l3-agent-INPUT           nobody else reaches the metadata proxy's port
 
 What was marked as come in from outside keeps its source when it is turned to a guest, so that guests see who calls.
 Called by compile.routing.  Source: DATAPLANE.md, "Routing"; chains and marks are Neutron's l3 agent's.
@@ -20,12 +21,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from netglass.compile.iptables import arrange, dnat, host_prefix, snat
+from netglass.compile.metadata import ADDRESS, ROUTER_PORT
 from netglass.desired.state import RuleSet
 
 WRAP = "neutron-l3-agent"
 _BOTTOM = "neutron-postrouting-bottom"
 _TOP = "neutron-filter-top"
 _OUTSIDE_MARK = "0x2/0xffff"
+_METADATA_MARK = "0x1/0xffff"
+_METADATA = f"-d {host_prefix(ADDRESS)} -i qr-+ -p tcp -m tcp --dport 80"
+_PROXY_ONLY = (f"-m mark --mark {_METADATA_MARK} -j ACCEPT", f"-p tcp -m tcp --dport {ROUTER_PORT} -j DROP")
 
 Rules = Mapping[str, Sequence[str]]
 
@@ -49,8 +54,8 @@ def rule_sets(owner: str, intent: tuple[str, ...], netns: str, translation: Tran
     wanted: tuple[tuple[int, str, Rules], ...] = (
         (4, "nat", _nat(translation)),
         (4, "mangle", _mangle(translation)),
-        (4, "filter", _filter()),
-        (6, "filter", _filter()),
+        (4, "filter", _filter(_PROXY_ONLY)),
+        (6, "filter", _filter(())),
     )
     for version, table, rules in wanted:
         chains = tuple(sorted(chain for chain in rules if chain.startswith("neutron-")))
@@ -70,7 +75,10 @@ def _nat(wanted: Translation) -> Rules:
         "PREROUTING": (f"-j {WRAP}-PREROUTING",),
         "OUTPUT": (f"-j {WRAP}-OUTPUT",),
         "POSTROUTING": (f"-j {WRAP}-POSTROUTING", f"-j {_BOTTOM}"),
-        f"{WRAP}-PREROUTING": [dnat(floating, fixed) for floating, fixed in wanted.floating],
+        f"{WRAP}-PREROUTING": [
+            f"{_METADATA} -j REDIRECT --to-ports {ROUTER_PORT}",
+            *(dnat(floating, fixed) for floating, fixed in wanted.floating),
+        ],
         f"{WRAP}-OUTPUT": [dnat(floating, fixed) for floating, fixed in wanted.floating],
         f"{WRAP}-POSTROUTING": _staying_inside(wanted),
         f"{WRAP}-snat": (f"-j {WRAP}-float-snat", *_leaving(wanted)),
@@ -96,17 +104,17 @@ def _mangle(wanted: Translation) -> Rules:
     marks = (f"-i {wanted.device} -j MARK --set-xmark {_OUTSIDE_MARK}",) if wanted.device else ()
     return {
         "PREROUTING": (f"-j {WRAP}-PREROUTING",),
-        f"{WRAP}-PREROUTING": (f"-j {WRAP}-mark",),
+        f"{WRAP}-PREROUTING": (f"-j {WRAP}-mark", f"{_METADATA} -j MARK --set-xmark {_METADATA_MARK}"),
         f"{WRAP}-mark": marks,
     }
 
 
-def _filter() -> Rules:
+def _filter(inward: Sequence[str]) -> Rules:
     return {
         "FORWARD": (f"-j {_TOP}", f"-j {WRAP}-FORWARD"),
         "INPUT": (f"-j {WRAP}-INPUT",),
         _TOP: (f"-j {WRAP}-local",),
         f"{WRAP}-FORWARD": (),
-        f"{WRAP}-INPUT": (),
+        f"{WRAP}-INPUT": inward,
         f"{WRAP}-local": (),
     }

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from netglass.base.ids import qg_name, qr_name, qrouter_name
 from netglass.compile.flow import flow
+from netglass.compile.metadata import router_proxy
 from netglass.compile.place import INTEGRATION, Carried, Place, is_word
 from netglass.compile.plugging import switch_ids, tagged
 from netglass.compile.router_rules import Translation, rule_sets
@@ -108,6 +109,8 @@ def _route(place: Place, router: Router, ports: list[Port]) -> Iterator[Thing | 
     yield from _default_routes(routing)
     yield from _extra_routes(routing)
     yield from _translate(routing)
+    if routing.inside:
+        yield from router_proxy(place, router.id, routing.netns, sorted(leg.device for leg in routing.inside))
     yield from routing.diagnostics
 
 

@@ -54,6 +54,12 @@ class Subject:
         found = (fixed.ip_address for port in self.ports for fixed in port.fixed_ips)
         return next((address for address in found if ":" not in address), "")
 
+    @property
+    def public_ipv4(self) -> str:
+        """Gives a floating address that leads to it; empty when none does."""
+        found = (f for port in self.ports for f in self.snapshot.rows("floating_ips_by_port", port.id))
+        return next((floating.floating_ip_address for floating in found), "")
+
 
 def meta_data(subject: Subject) -> dict[str, Any]:
     """Gives meta_data.json; the seed differs from one time to the next."""

@@ -118,7 +118,7 @@ def _ec2_meta_data(subject: Subject) -> dict[str, Any]:
         "local-ipv4": subject.fixed_ipv4,
         "placement": {"availability-zone": server.availability_zone},
         "public-hostname": subject.hostname,
-        "public-ipv4": "",
+        "public-ipv4": subject.public_ipv4,
         "reservation-id": f"r-{short}",
         "security-groups": "default",
     }

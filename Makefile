@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check test test-pure test-real bench docs lock changelog clean
+.PHONY: help demo setup setup-dev check lint test test-pure test-real bench docs lock changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,9 @@ setup-dev: ## Install what checks and tests need as well
 demo: setup ## Bring up the VLAN lab and show that its networks work (root)
 	@$(BIN)/netglass demo
 
-check: setup-dev ## Format, lint, types, layers, house rules
+check: setup-dev lint test-pure ## Before every push: format, lint, types, layers, house rules, pure tests
+
+lint: setup-dev ## Format, lint, types, layers, house rules
 	$(BIN)/ruff format --check --quiet src tests tools bench
 	$(BIN)/ruff check --quiet src tests tools bench
 	$(BIN)/mypy
@@ -32,15 +34,14 @@ check: setup-dev ## Format, lint, types, layers, house rules
 	$(BIN)/python tools/check_tree.py
 
 test-pure: setup-dev ## Tests that need neither root nor a machine
-	$(BIN)/pytest -q -m "not host and not lab"
+	$(BIN)/pytest -q -m "not server and not host and not lab"
 
-test-real: setup-dev ## Tests on real kernels, switches and labs (root)
-	$(BIN)/pytest -m "host or lab"
+test-real: setup-dev ## Tests on real servers, kernels, switches and labs (root)
+	$(BIN)/pytest -m "server or host or lab"
 
 test: ## Everything (root): checks, pure tests, then real ones
 	@test "$$(id -u)" = 0 || { echo "make test: host and lab tests make namespaces; run as root" >&2; exit 1; }
 	@$(MAKE) check
-	@$(MAKE) test-pure
 	@$(MAKE) test-real
 
 bench: setup-dev ## Measure the API and the wiring; print tables (root)

@@ -6,7 +6,7 @@ import pytest
 from cloud import Cloud
 from conftest import TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
-from test_routers import INTERNET, await_floating
+from test_router_stories import INTERNET, await_floating
 from test_trace import compare_with_switches, netglass_trace, traced
 
 from netglass.trace.result import Nat, hops_of

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 from process import ServerProcess, StartServer
 
 from support.api import Api
+
+pytestmark = pytest.mark.server
 
 CLIENTS = 8
 

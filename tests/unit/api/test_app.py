@@ -18,6 +18,8 @@ import pytest
 
 from netglass.model.protocol import FeedLine, Listed, Registration, host_credential
 
+pytestmark = pytest.mark.server
+
 REGISTRATION = Registration(roles=("hypervisor", "network"))
 
 

@@ -14,6 +14,8 @@ from netglass.model.resources import Port
 from netglass.store.store import Store
 
 # Commits ports without end, and says each one's name and revision once the commit has been answered.
+pytestmark = pytest.mark.server
+
 _WRITER = """
 import sys
 from netglass.model.caller import Caller

@@ -96,6 +96,6 @@ def test_a_project_neither_sees_nor_can_use_anothers_network_unless_it_is_shared
     assert neighbour.api.call("DELETE", f"/v2.0/networks/{ours}")[0] == 403
 
 
-def seen(cloud: Cloud, network_id: str) -> bool:
+def seen(project: Cloud, network_id: str) -> bool:
     """Says whether a network is in what a project lists."""
-    return network_id in [network["id"] for network in cloud.api.get("/v2.0/networks")["networks"]]
+    return network_id in [network["id"] for network in project.api.get("/v2.0/networks")["networks"]]

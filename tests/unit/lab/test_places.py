@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+from netglass.lab import places
+from netglass.lab.topology import DEFAULT, LabError
+
+
+@pytest.fixture
+def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(places, "LABS", tmp_path)
+    return tmp_path
+
+
+def test_the_only_lab_needs_no_name(labs: Path) -> None:
+    (labs / "one").mkdir()
+    assert places.choose("").name == "one"
+
+
+def test_of_several_labs_the_default_one_is_meant(labs: Path) -> None:
+    (labs / "one").mkdir()
+    (labs / DEFAULT).mkdir()
+    assert places.choose("").name == DEFAULT
+
+
+def test_of_several_labs_without_the_default_one_must_be_named(labs: Path) -> None:
+    (labs / "one").mkdir()
+    (labs / "two").mkdir()
+    with pytest.raises(LabError, match="--lab"):
+        places.choose("")

@@ -267,7 +267,7 @@ def test_a_program_that_is_not_there_is_an_error_with_evidence_and_leaves_nothin
     (missing,) = Daemons(root).apply(Work(kind="daemons", add=(_daemon("d1", "no-such-program"),)))
     assert "no such program" in missing.evidence
     (lost,) = Daemons(root).apply(Work(kind="daemons", add=(_daemon("d2", netns="ngtest-nowhere"),)))
-    assert "No such file" in lost.evidence
+    assert "no namespace ngtest-nowhere" in lost.evidence
     assert Daemons(root).observe(_state()) == {"daemons": ()}
 
 

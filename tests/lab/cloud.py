@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from conftest import NETGLASS, TestLab
+from labs import NETGLASS, TestLab
 
 from support.api import Api
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from cloud import Cloud
-from conftest import TestLab
+from labs import TestLab
 
 from support.api import Api
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cloud import Cloud, until
-from conftest import TestLab
+from labs import TestLab
 from story_fixtures import cloud  # noqa: F401 - fixture
 from test_first_guest import netglass_diff
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from cloud import Cloud, until
-from conftest import NETGLASS, TestLab, netglass
+from labs import NETGLASS, TestLab, netglass
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 
 from support.api import Api

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cloud import Cloud, Guest, end_project, new_project
-from conftest import NETGLASS, TestLab
+from labs import NETGLASS, TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 
 from support.api import Api

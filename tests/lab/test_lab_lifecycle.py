@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import NETGLASS, TestLab, netglass
+from labs import NETGLASS, TestLab, netglass
 from machine import left_behind, look, namespaces_of, processes_in
 
 from netglass.host.children import alive

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cloud import Cloud, Guest, until
-from conftest import TestLab
+from labs import TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_first_guest import netglass_diff
 from test_isolation import neighbour  # noqa: F401 - fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cloud import Cloud, until
-from conftest import TestLab, netglass
+from labs import TestLab, netglass
 from story_fixtures import api_of
 from test_router_stories import INTERNET, await_floating, from_client
 

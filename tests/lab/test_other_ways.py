@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cloud import Cloud, until
-from conftest import NETGLASS, TestLab, netglass
+from labs import NETGLASS, TestLab, netglass
 from story_fixtures import api_of
 
 pytestmark = pytest.mark.lab

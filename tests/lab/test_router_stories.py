@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from cloud import Cloud, Guest, Pinging, Pings, end_project, new_project, until
-from conftest import NETGLASS, TestLab
+from labs import NETGLASS, TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_convergence import agent_pid, log_lines
 from test_first_guest import netglass_diff

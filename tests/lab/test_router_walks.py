@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cloud import Cloud, Pings, until
-from conftest import TestLab, netglass
+from labs import TestLab, netglass
 from story_fixtures import api_of
 from test_router_stories import CLIENT, INTERNET, Heard, await_floating, from_client, pings
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from cloud import Cloud, Guest, until
-from conftest import NETGLASS, TestLab
+from labs import NETGLASS, TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_isolation import neighbour  # noqa: F401 - fixture
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cloud import Cloud
-from conftest import TestLab
+from labs import TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_router_stories import INTERNET, await_floating
 from test_trace import compare_with_switches, netglass_trace, traced

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cloud import Cloud
-from conftest import TestLab, netglass
+from labs import TestLab, netglass
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_trace import _agree, compare_with_switches, netglass_trace, traced
 

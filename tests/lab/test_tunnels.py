@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cloud import Cloud, Guest, Pings, until
-from conftest import NETGLASS, TestLab, netglass
+from labs import NETGLASS, TestLab, netglass
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_first_guest import netglass_diff
 from test_isolation import Capture, neighbour  # noqa: F401 - neighbour is a fixture

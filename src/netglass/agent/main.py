@@ -87,7 +87,7 @@ def build(config: Config) -> Loop:
     settings = host_settings(config.settings, datapath_type)
     database = Database(config.ovsdb_socket)
     guests = Guests(Path(config.run_directory) / "guests")
-    appliers = _appliers(config, database, guests)
+    appliers = appliers_of(config, database, guests)
     retries = Retries()
     rounds = Rounds(appliers, retries)
     senses = Senses(database, appliers)
@@ -114,7 +114,8 @@ def build(config: Config) -> Loop:
     return Loop(config.host, compile_host, Parts(senses, uplink, rounds, retries, reports, answers))
 
 
-def _appliers(config: Config, database: Database, guests: Guests) -> list[Applier]:
+def appliers_of(config: Config, database: Database, guests: Guests) -> list[Applier]:
+    """Gives the keepers of everything that an agent keeps, each kind once."""
     run_directory = Path(config.run_directory)
     marks = NamespaceMarks(run_directory / "namespaces")
     conversations = Conversations()

@@ -12,12 +12,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from netglass.agent.appliers.protocol import NotThere
 from netglass.base.errors import ApplyError
 from netglass.desired.state import Thing
 
 FIRST_S = 0.1
 LONGEST_S = 15.0
 HEARD_S = 1.0
+QUIET_S = 1.0
 _FUTILE = 3
 
 Place = tuple[str, str]  # kind, key
@@ -28,6 +30,8 @@ class _Trouble(msgspec.Struct):
     evidence: str
     intent: tuple[str, ...]
     pause_s: float
+    since: float
+    told: bool  # that it fails, with this evidence
     tried: float
     due: float
 
@@ -48,13 +52,21 @@ class Retries:
     def failed(
         self, error: ApplyError, wanted: Thing | None, intent: tuple[str, ...], now: float, longest_s: float = LONGEST_S
     ) -> bool:
-        """Notes a failure; gives whether it is news: another object, or another evidence."""
+        """Notes a failure; gives whether it is news: another object, or another evidence.
+
+        What is only not there yet (`NotThere`) is news once that has lasted for `QUIET_S`.
+        """
         place = (error.kind, error.key)
         self._said[place] = error.evidence
         before = self._failing.get(place)
         pause_s = FIRST_S if before is None else min(before.pause_s * 2, longest_s)
-        self._failing[place] = _Trouble(wanted, error.evidence, intent, pause_s, now, now + pause_s)
-        return before is None or before.evidence != error.evidence
+        since = now if before is None else before.since
+        told = before is not None and before.told and before.evidence == error.evidence
+        news = not told and (not isinstance(error, NotThere) or now - since >= QUIET_S)
+        self._failing[place] = _Trouble(
+            wanted, error.evidence, intent, pause_s, since, told or news, now, now + pause_s
+        )
+        return news
 
     def applied(self, kind: str, key: str, wanted: Thing | None, intent: tuple[str, ...], now: float) -> bool:
         """Notes that an object was applied without an error; gives False when that has been futile for some time."""

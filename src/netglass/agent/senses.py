@@ -1,12 +1,14 @@
 """Everything the agent listens to on its machine, and which kinds of objects each piece of news concerns.
 
-Between events nothing is read but the time of change of one directory, once a second.
+Between events nothing is read but the time of change of one directory, once a second, for hosts without inotify.
 
 | what is heard                     | from                                                        |
 |-----------------------------------|-------------------------------------------------------------|
 | links, addresses, routes          | netlink multicast, a socket in every namespace that is used |
-| bridges, switch_ports, port_tags  | the switch's database, monitored                            |
-| flows, daemons, guests, rule_sets | what their appliers hand out: monitors, pidfds, sockets     |
+| bridges, switch_ports, port_tags  | the switch's database, monitored; its ports' numbers, by    |
+|                                   | which flows name them, are in it                            |
+| flows, daemons, guests, files,    | what their appliers hand out: flow monitors, pidfds,        |
+| rule_sets                         | inotify, netlink sockets                                    |
 | namespaces                        | the directory of their names                                |
 """
 
@@ -19,6 +21,7 @@ from collections.abc import Iterable
 
 from netglass.agent.appliers.protocol import Applier
 from netglass.host import namespaces
+from netglass.host.inotify import DirectoryNews
 from netglass.host.netlink import Events
 from netglass.host.ovsdb import Database
 
@@ -27,7 +30,7 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 """Seconds between looks at what sends no news."""
 
-_SWITCH_KINDS = frozenset({"bridges", "switch_ports", "port_tags"})
+_SWITCH_KINDS = frozenset({"bridges", "switch_ports", "port_tags", "flows"})
 
 
 class Senses:
@@ -38,6 +41,7 @@ class Senses:
         self._appliers = tuple(appliers)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._netlink: dict[str, tuple[int, Events]] = {"": (0, Events())}
+        self._names = DirectoryNews()
         self._looked_at = 0
         self._watched: dict[int, Applier] = {}
 
@@ -49,6 +53,7 @@ class Senses:
         """Stops listening."""
         for _, events in self._netlink.values():
             events.close()
+        self._names.close()
         os.close(self._bell)
 
     def listen(self, netns: Iterable[str]) -> set[str]:
@@ -57,6 +62,7 @@ class Senses:
         Gives the kinds that may have changed before the listening began.
         """
         self._watched = {fd: applier for applier in self._appliers for fd in applier.watch()}
+        self._names.follow([str(namespaces.DIRECTORY)])
         wanted = {name: _identity(name) for name in ("", *netns)}
         # A namespace that was made anew under its name is another one, and the old socket hears nothing of it.
         for name in [name for name, (identity, _) in self._netlink.items() if wanted.get(name) != identity]:
@@ -76,7 +82,7 @@ class Senses:
     def wait(self, timeout_s: float) -> set[str]:
         """Waits for news, at most `timeout_s` seconds; gives the kinds that it concerns, empty when time ran out."""
         poll = select.poll()
-        own = [self._bell, *(events.fileno() for _, events in self._netlink.values())]
+        own = [self._bell, *self._names.filenos(), *(events.fileno() for _, events in self._netlink.values())]
         for fd in [*own, *self._watched]:
             poll.register(fd, select.POLLIN)
         fds, timer_s = self._database.wakes()
@@ -103,6 +109,7 @@ class Senses:
         return kinds
 
     def _names_changed(self) -> bool:
+        self._names.drain()
         try:
             changed_at = namespaces.DIRECTORY.stat().st_mtime_ns
         except FileNotFoundError:

@@ -1,7 +1,8 @@
 """The agent's conversation with the servers, in threads of its own, so that a slow server never holds up wiring.
 
 One thread registers the host and follows the feed into a `Replica`; the other sends reports and answers.  Both try
-again for ever, more slowly each time up to `_SLOWEST_S`, and take the next server when one fails.
+again for ever, and take the next server when one fails: often until the host is registered, since then nothing works
+without a server, and often again in the first seconds after it is lost; then more slowly, up to `_SLOWEST_S`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from netglass.model.snapshot import Snapshot
 log = logging.getLogger(__name__)
 
 _FASTEST_S = 0.1
-_EAGER, _EAGER_S = 12, 0.4
+_EAGER, _EAGER_S = 12, 0.3
 _SLOWEST_S = 5.0
 
 
@@ -115,7 +116,7 @@ class Uplink:
                 log.log(logging.WARNING if attempt <= 1 else logging.DEBUG, "%s; trying again", error)
             finally:
                 server.close()
-            self._closed.wait(_pause(attempt))
+            self._closed.wait(_pause(attempt if self._registered.is_set() else min(attempt, _EAGER)))
 
     def _watch(self, server: Server) -> None:
         self._replica.reconnected()
@@ -181,8 +182,8 @@ class Uplink:
 
 
 def _pause(attempt: int) -> float:
-    """Gives how long to wait after a number of failures: often in the first seconds, as a server that starts is soon
-    there, then seldom; never two agents in step.
+    """Gives how long to wait after a number of failures: little for the first `_EAGER`, as a server that starts is soon
+    there, then more; never two agents in step.
     """
     patient = min(max(0, attempt - _EAGER), 20)
     seconds = min(_FASTEST_S * 2**attempt, _EAGER_S) if not patient else min(_EAGER_S * 1.5**patient, _SLOWEST_S)

@@ -10,6 +10,7 @@ Source: ip-netns(8), setns(2), unshare(2), mount_namespaces(7).
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import socket
 import struct
@@ -125,7 +126,10 @@ def entered(name: str) -> Iterator[None]:
     try:
         there = os.open(path(name), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _check(_libc.setns(there, _CLONE_NEWNET), f"enter namespace {name}")
+            result = _libc.setns(there, _CLONE_NEWNET)
+            if result != 0 and ctypes.get_errno() == errno.EINVAL:
+                raise FileNotFoundError(f"namespace {name} is no more than a name")  # on its way in or out
+            _check(result, f"enter namespace {name}")
         finally:
             os.close(there)
         try:

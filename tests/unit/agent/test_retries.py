@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netglass.agent.retries import FIRST_S, HEARD_S, LONGEST_S, Retries
+from netglass.agent.appliers.protocol import NotThere
+from netglass.agent.retries import FIRST_S, HEARD_S, LONGEST_S, QUIET_S, Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.state import PortTag
 
@@ -108,3 +109,10 @@ def test_news_makes_an_old_failure_due_at_once_and_a_fresh_one_soon() -> None:
     retries.heard(["port_tags"], 20.0)
     assert not _due(retries, 20.0)
     assert _due(retries, 20.0 + HEARD_S)
+
+
+def test_what_is_only_not_there_yet_is_told_once_it_lasts() -> None:
+    retries = Retries()
+    absent = NotThere("port_tags", "tap1", "there is no port tap1")
+    told = [retries.failed(absent, TAG, TAG.intent, now) for now in (0.0, QUIET_S / 2, QUIET_S, 2 * QUIET_S)]
+    assert told == [False, False, True, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
@@ -178,3 +179,12 @@ def test_when_one_server_is_gone_the_next_is_asked(server: Scripted) -> None:
     server.streams.put([Listed(revision=1)])
     agent = Agent(gone.url, server.url)
     assert agent.news(lambda news: news.snapshot).revision == 1
+
+
+def test_a_server_that_is_still_starting_is_looked_for_often(server: Scripted) -> None:
+    server.refuse = 6
+    server.streams.put([Listed(revision=1)])
+    started = time.monotonic()
+    agent = Agent(server.url)
+    agent.news(lambda news: news.snapshot)
+    assert time.monotonic() - started < 3.0  # pauses that double without an end would make it six seconds

@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-from netglass.agent.appliers.protocol import Work
+from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import Daemon, HostState, Thing
 from netglass.host import children
@@ -144,6 +144,8 @@ class Daemons:
         assert isinstance(thing, Daemon)
         try:
             step(thing)
+        except NotThere as error:
+            return [error]
         except (LaunchError, OSError) as error:
             return [ApplyError("daemons", thing.name, str(error))]
         return []
@@ -160,6 +162,8 @@ class Daemons:
         self._start(daemon)
 
     def _start(self, daemon: Daemon) -> None:
+        if daemon.netns and not (self._namespaces / daemon.netns).exists():
+            raise NotThere(daemon.kind, daemon.key, f"there is no namespace {daemon.netns}")
         if not self._stop(daemon.name):
             raise LaunchError("the old process does not end, even after SIGKILL")
         digests = {path: _digest_of(path) for path in daemon.reload_files}

@@ -17,6 +17,7 @@ from netglass.agent.appliers.protocol import Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import File, HostState, Thing
 from netglass.host.children import replace_file
+from netglass.host.inotify import DirectoryNews
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -39,9 +40,14 @@ class Files:
 
     def __init__(self, manifest: Path = Path("/var/lib/netglass/files.json")) -> None:
         self._path = manifest
+        self._news = DirectoryNews()
+        self._directories: set[str] = set()  # where files were wanted when they were last observed
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Reads back our files, and what lies where one is wanted."""
+        self._directories = {str(Path(f.path).parent) for f in desired.files}
+        self._news.follow(self._directories)  # before the look: what happens after it is heard
+        self._news.drain()
         entries = {f.path: _Entry(f.owner, f.intent) for f in desired.files}
         known = self._read().files | entries
         found = (_observed(path, known[path]) for path in sorted(known))
@@ -78,8 +84,9 @@ class Files:
         return failed
 
     def watch(self) -> list[int]:
-        """Gives nothing: a file changed by hand is found by the slow read-back."""
-        return []
+        """Gives what news of the files' directories comes by."""
+        self._news.follow(self._directories)
+        return self._news.filenos()
 
     def _read(self) -> _Manifest:
         try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from netglass.agent.appliers.marks import read_ids
-from netglass.agent.appliers.protocol import Work
+from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import OWNERS, Flow, HostState, Thing
 from netglass.host.openflow import FlowEvents, FlowsRefused, commit_bundles, dump_flows
@@ -81,7 +81,7 @@ class Flows:
         for bridge, lines in dump_flows(tuple(bridges), MARK, MASK).items():
             if isinstance(lines, FlowsRefused):
                 self._read.pop(bridge, None)
-                raise ApplyError("flows", bridge, str(lines))
+                raise NotThere("flows", bridge, str(lines))  # a bridge that comes or goes; told when it lasts
             before = self._read[bridge].flows if bridge in self._read else {}
             # Parsing costs more than asking: only lines that were not there before are parsed.
             flows = {line: before.get(line) or _parse(bridge, line) for line in lines}

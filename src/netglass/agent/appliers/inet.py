@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from netglass.agent.appliers.marks import NamespaceMarks
-from netglass.agent.appliers.protocol import Work
+from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import Address, HostState, Route, Thing
 from netglass.host import netlink
@@ -88,7 +88,7 @@ class Inet:
                 conversation = self._conversations.get(netns)
             except FileNotFoundError as error:
                 if not ignore:
-                    errors += [ApplyError(thing.kind, thing.key, f"no namespace: {error}") for thing in group]
+                    errors += [NotThere(thing.kind, thing.key, f"no namespace: {error}") for thing in group]
                 continue
             index_of = {device.name: device.index for device in conversation.devices()}
             changes: list[tuple[Address | Route, Change]] = []
@@ -96,7 +96,7 @@ class Inet:
                 index = index_of.get(thing.device)
                 if index is None:
                     if not ignore:
-                        errors.append(ApplyError(thing.kind, thing.key, f"there is no device {thing.device}"))
+                        errors.append(NotThere(thing.kind, thing.key, f"there is no device {thing.device}"))
                 elif isinstance(thing, Address):
                     changes.append((thing, address_change(index, thing.cidr)))
                 else:

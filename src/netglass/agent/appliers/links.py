@@ -19,7 +19,7 @@ import msgspec
 from netglass.agent.appliers.links_making import Making
 from netglass.agent.appliers.links_reading import observed_link
 from netglass.agent.appliers.marks import NamespaceMarks, read_mark
-from netglass.agent.appliers.protocol import Work
+from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import HostState, Link, Thing
 from netglass.host import netlink
@@ -99,7 +99,8 @@ class Links:
                 making = Making(self._conversations.get(netns), self._conversations.get(""))
                 errors += making.make(links)
             except OSError as error:
-                errors += [ApplyError("links", link.key, _reason(error, netns)) for link in links]
+                absent = NotThere if isinstance(error, FileNotFoundError) else ApplyError
+                errors += [absent("links", link.key, _reason(error, netns)) for link in links]
         return errors
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:

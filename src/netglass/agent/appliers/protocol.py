@@ -77,5 +77,6 @@ class Applier(Protocol):
 class NotThere(ApplyError):
     """What somebody else must make first is not there yet: a guest's tap, a port that a compute service plugs.
 
-    It is waited for and no failure, where the object, or the port that it is about, is an awaited one.
+    It is waited for and no failure, where the object, or the port that it is about, is an awaited one.  Where it is
+    ours to make, it is a failure that is told only when it lasts: the next round most often finds everything there.
     """

@@ -238,7 +238,7 @@ def _port(
         raise NotThere(port.kind, port.key, "nobody has plugged it, or not as it is bound")
     bridge = bridges.get(port.bridge)
     if bridge is None:
-        raise ValueError(f"bridge {port.bridge} does not exist")
+        raise NotThere(port.kind, port.key, f"bridge {port.bridge} does not exist")
     if row is not None and row.bridge != port.bridge:
         if read_ids(row.external_ids) is None:
             raise ValueError(f"it is a port of bridge {row.bridge}, put there by somebody else")

@@ -1,0 +1,120 @@
+"""Whatever an operator's slip or a crash takes away is put right within two seconds, without an alarm."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from hosted import kill_switch, on_a_host, shell, start_switch
+from whole_agent import whole_agent
+
+from golden.stories import BASIC_USE_CASES, DHCP_PORT, NET1, VM, VM_PORT
+from netglass.base.ids import qbr_name, qvb_name, qvo_name, tap_name
+from netglass.host import children
+from netglass.model.resources import Host, Image, LocalVlan, Network, Port, Row, Server, Subnet
+
+pytestmark = pytest.mark.host
+
+HEALED_WITHIN_S = 2.0
+NETNS = f"qdhcp-{NET1}"
+DHCP_TAP = tap_name(DHCP_PORT)
+HOST_FILE = f"/var/lib/neutron/dhcp/{NET1}/host"
+
+
+def on_one_host() -> list[Row]:
+    """Gives the blog post's network with its DHCP server and its VM on one host, which is called ``all``."""
+    rows: list[Row] = []
+    for row in BASIC_USE_CASES:
+        match row:
+            case Host(id="control"):
+                rows.append(msgspec.structs.replace(row, id="all", roles=("hypervisor", "network")))
+            case LocalVlan(host="control"):
+                rows.append(msgspec.structs.replace(row, id=f"all/{NET1}", host="all"))
+            case Port():
+                rows.append(msgspec.structs.replace(row, host_id="all"))
+            case Server():
+                rows.append(msgspec.structs.replace(row, host="all", vm_state="active"))
+            case Network() | Subnet() | Image():
+                rows.append(row)
+    return rows
+
+
+def _switch_dies() -> None:
+    kill_switch()
+    start_switch()
+
+
+def _command(*argv: str) -> Callable[[], object]:
+    return lambda: shell(*argv)
+
+
+class Damage(NamedTuple):
+    """What is done to the host, whether the agent may say above INFO what it saw of it, and when all is well again."""
+
+    done: Callable[[], object]
+    loud: bool = False
+    within_s: float = HEALED_WITHIN_S
+
+
+QVO, QVB, QBR, TAP = qvo_name(VM_PORT), qvb_name(VM_PORT), qbr_name(VM_PORT), tap_name(VM_PORT)
+DAMAGES = {
+    "the DHCP namespace is deleted": Damage(_command("ip", "netns", "delete", NETNS), within_s=1.0),
+    "the DHCP tap is deleted": Damage(_command("ip", "-n", NETNS, "link", "delete", DHCP_TAP)),
+    "the DHCP tap is off": Damage(_command("ip", "-n", NETNS, "link", "set", DHCP_TAP, "down")),
+    "the DHCP tap is unplugged": Damage(_command("ovs-vsctl", "del-port", DHCP_TAP)),
+    "its MTU is another": Damage(_command("ip", "-n", NETNS, "link", "set", DHCP_TAP, "mtu", "1300")),
+    "its MAC is another": Damage(_command("ip", "-n", NETNS, "link", "set", DHCP_TAP, "address", "fa:16:3e:99:99:99")),
+    "its address is gone": Damage(_command("ip", "-n", NETNS, "address", "flush", "dev", DHCP_TAP)),
+    "its address is another": Damage(_command("ip", "-n", NETNS, "address", "add", "10.0.0.3/24", "dev", DHCP_TAP)),
+    "its route is gone": Damage(_command("ip", "-n", NETNS, "route", "delete", "default")),
+    # Loud: it may have just been started, and what ends at once is told.
+    "dnsmasq is dead": Damage(lambda: shell("kill", "-9", shell("ip", "netns", "pids", NETNS).split()[0]), loud=True),
+    "dnsmasq's host file is empty": Damage(lambda: Path(HOST_FILE).write_text("")),
+    "dnsmasq's files are gone": Damage(lambda: shell("mv", str(Path(HOST_FILE).parent), "/var/lib/neutron/gone")),
+    "the switch dies": Damage(_switch_dies, loud=True),
+    "br-int is deleted": Damage(_command("ovs-vsctl", "del-br", "br-int")),
+    "br-eth2 is deleted": Damage(_command("ovs-vsctl", "del-br", "br-eth2")),
+    "all flows are deleted": Damage(_command("ovs-ofctl", "del-flows", "br-int")),
+    "the qbr is deleted": Damage(_command("ip", "link", "delete", QBR)),
+    "the guest's cable is deleted": Damage(_command("ip", "link", "delete", QVB)),
+    "the guest's tap is off its bridge": Damage(_command("ip", "link", "set", TAP, "nomaster")),
+    "the guest's port is on another VLAN": Damage(_command("ovs-vsctl", "set", "Port", QVO, "tag=7")),
+    "the cable to the provider is deleted": Damage(_command("ip", "link", "delete", "int-br-eth2")),
+    "the NIC is unplugged": Damage(_command("ovs-vsctl", "del-port", "eth2")),
+}
+
+
+def test_damage_is_put_right_in_time_and_without_an_alarm() -> None:
+    @on_a_host
+    def on_it() -> None:
+        shell("ip", "link", "add", "eth2", "type", "veth", "peer", "name", "wall2")
+        shell("ip", "link", "set", "wall2", "up")
+        with whole_agent("all", on_one_host()) as agent:
+            agent.await_settled(10, _guest_reaches_dhcp)
+            agent.warnings()
+            wrong: list[str] = []
+            for name, damage in DAMAGES.items():
+                damage.done()
+                seconds = agent.await_settled(10, _guest_reaches_dhcp)
+                said = agent.warnings()
+                if seconds > damage.within_s:
+                    wrong.append(f"{name}: took {seconds:.2f} s")
+                if said and not damage.loud:
+                    wrong.append(f"{name}: {said}")
+                print(f"{seconds:.2f} s {name} {said}", flush=True)
+            assert wrong == [], "\n".join(wrong)
+
+    on_it()
+
+
+def _guest_reaches_dhcp() -> bool:
+    """Says whether the guest gets an answer from its DHCP server's address, and dnsmasq has the guest's line."""
+    state = children.recorded(Path("/run/netglass/guests") / VM)
+    if state is None or "10.0.0.3" not in Path(HOST_FILE).read_text():
+        return False
+    argv = ("nsenter", f"--target={state.pid}", "--net", "ping", "-c1", "-W0.1", "10.0.0.2")
+    return subprocess.run(argv, capture_output=True, check=False, timeout=10).returncode == 0

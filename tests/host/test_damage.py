@@ -25,13 +25,14 @@ DHCP_TAP = tap_name(DHCP_PORT)
 HOST_FILE = f"/var/lib/neutron/dhcp/{NET1}/host"
 
 
-def on_one_host() -> list[Row]:
+def on_one_host(driver: str) -> list[Row]:
     """Gives the blog post's network with its DHCP server and its VM on one host, which is called ``all``."""
     rows: list[Row] = []
     for row in BASIC_USE_CASES:
         match row:
             case Host(id="control"):
-                rows.append(msgspec.structs.replace(row, id="all", roles=("hypervisor", "network")))
+                settings = msgspec.structs.replace(row.settings, firewall_driver=driver)
+                rows.append(msgspec.structs.replace(row, id="all", roles=("hypervisor", "network"), settings=settings))
             case LocalVlan(host="control"):
                 rows.append(msgspec.structs.replace(row, id=f"all/{NET1}", host="all"))
             case Port():
@@ -81,25 +82,33 @@ DAMAGES = {
     "all flows are deleted": Damage(_command("ovs-ofctl", "del-flows", "br-int")),
     "the qbr is deleted": Damage(_command("ip", "link", "delete", QBR)),
     "the guest's cable is deleted": Damage(_command("ip", "link", "delete", QVB)),
+    "the guest's tap is deleted": Damage(_command("ip", "link", "delete", TAP)),
     "the guest's tap is off its bridge": Damage(_command("ip", "link", "set", TAP, "nomaster")),
     "the guest's port is on another VLAN": Damage(_command("ovs-vsctl", "set", "Port", QVO, "tag=7")),
     "the cable to the provider is deleted": Damage(_command("ip", "link", "delete", "int-br-eth2")),
     "the NIC is unplugged": Damage(_command("ovs-vsctl", "del-port", "eth2")),
 }
 
+NATIVE = {
+    "the guest's tap is deleted": Damage(_command("ip", "link", "delete", TAP)),
+    "the guest is dead": Damage(lambda: shell("kill", "-9", str(_guest_pid()))),
+    "the guest's port is unplugged": Damage(_command("ovs-vsctl", "del-port", TAP)),
+}
 
-def test_damage_is_put_right_in_time_and_without_an_alarm() -> None:
+
+@pytest.mark.parametrize(("driver", "damages"), [("iptables_hybrid", DAMAGES), ("openvswitch", NATIVE)])
+def test_damage_is_put_right_in_time_and_without_an_alarm(driver: str, damages: dict[str, Damage]) -> None:
     @on_a_host
     def on_it() -> None:
         shell("ip", "link", "add", "eth2", "type", "veth", "peer", "name", "wall2")
         shell("ip", "link", "set", "wall2", "up")
-        with whole_agent("all", on_one_host()) as agent:
-            agent.await_settled(10, _guest_reaches_dhcp)
+        with whole_agent("all", on_one_host(driver)) as agent:
+            agent.await_settled(10, _guest_is_served)
             agent.warnings()
             wrong: list[str] = []
-            for name, damage in DAMAGES.items():
+            for name, damage in damages.items():
                 damage.done()
-                seconds = agent.await_settled(10, _guest_reaches_dhcp)
+                seconds = agent.await_settled(10, _guest_is_served)
                 said = agent.warnings()
                 if seconds > damage.within_s:
                     wrong.append(f"{name}: took {seconds:.2f} s")
@@ -111,10 +120,18 @@ def test_damage_is_put_right_in_time_and_without_an_alarm() -> None:
     on_it()
 
 
-def _guest_reaches_dhcp() -> bool:
-    """Says whether the guest gets an answer from its DHCP server's address, and dnsmasq has the guest's line."""
-    state = children.recorded(Path("/run/netglass/guests") / VM)
-    if state is None or "10.0.0.3" not in Path(HOST_FILE).read_text():
+def _guest_is_served() -> bool:
+    """Says whether the guest gets an answer from its DHCP server's address, and the servers there listen."""
+    pid = _guest_pid()
+    if not pid or "10.0.0.3" not in Path(HOST_FILE).read_text():
         return False
-    argv = ("nsenter", f"--target={state.pid}", "--net", "ping", "-c1", "-W0.1", "10.0.0.2")
+    listening = shell("ip", "netns", "exec", NETNS, "ss", "-Hltn")
+    if "169.254.169.254:80" not in listening or "[fe80::a9fe:a9fe]" not in listening:
+        return False
+    argv = ("nsenter", f"--target={pid}", "--net", "ping", "-c1", "-W0.1", "10.0.0.2")
     return subprocess.run(argv, capture_output=True, check=False, timeout=10).returncode == 0
+
+
+def _guest_pid() -> int:
+    state = children.recorded(Path("/run/netglass/guests") / VM)
+    return state.pid if state is not None else 0

@@ -18,7 +18,7 @@ from netglass.agent.retries import Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.diff import KindPlan, Plan, plan
 from netglass.desired.order import Step, making, removing
-from netglass.desired.state import KINDS, Guest, HostState, Thing
+from netglass.desired.state import KINDS, Guest, HostState, Link, Thing
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _UNREADABLE_S = 1.0  # longest pause before a switch that does not answer is ask
 _LOOK_AT_TOO = {
     "files": {"daemons"},
     "links": {"switch_ports"},
-    "namespaces": {"links", "switch_ports", "addresses", "routes", "sysctls", "daemons"},
+    "namespaces": {"links", "switch_ports", "addresses", "routes", "rule_sets", "sysctls", "daemons"},
 }
 
 # What else may differ after a kind was changed: a device that was made anew has no addresses, a bridge no flows.
@@ -118,6 +118,8 @@ class Rounds:
         outcome = Outcome(Counter(), set())
         for step in making(_with_taps(self._plan, desired)):
             self._apply(step, outcome)
+        if "guests" not in read and any(_is_tap(link) for link in self._plan.of("links").awaiting):
+            outcome.look.add("guests")  # one that has lost its tap is made anew
         if outcome.done:
             self._retries.hasten()
         return outcome
@@ -232,13 +234,25 @@ def _with_taps(difference: Plan, desired: HostState) -> Plan:
         return difference
     links = [link for link in desired.links if link.name in taps and not link.netns]
     sysctls = [sysctl for sysctl in desired.sysctls if not taps.isdisjoint(sysctl.name.split("/"))]
+    ports = [port for port in desired.switch_ports if port.name in taps]
+    tags = [tag for tag in desired.port_tags if tag.port in taps]
     parts = {part.kind: part for part in difference.kinds}
-    for kind, things in (("links", links), ("sysctls", sysctls)):
+    sitting: tuple[tuple[str, Sequence[Thing]], ...] = (
+        ("links", links),
+        ("sysctls", sysctls),
+        ("switch_ports", ports),
+        ("port_tags", tags),
+    )
+    for kind, things in sitting:
         part = difference.of(kind)
         there = {thing.key for thing in (*part.add, *(new for _, new in part.change))}
         added = part.add + tuple(thing for thing in things if thing.key not in there)
         parts[kind] = msgspec.structs.replace(part, add=added, awaiting=())
     return Plan(host=difference.host, kinds=tuple(parts.values()))
+
+
+def _is_tap(thing: Thing) -> bool:
+    return isinstance(thing, Link) and thing.form == "tap"
 
 
 def _state(host: str, kinds: Mapping[str, tuple[Thing, ...]]) -> HostState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from shelf import Shelf
 
 from netglass.agent.retries import Retries
@@ -31,6 +32,15 @@ class Machine:
         removed = self.rounds.remove(lambda: hurry)
         self.look = made.look | removed.look
         return ", ".join(text for text in (made.text, removed.text) if text)
+
+
+class OnlyLinks(Shelf):
+    """A shelf of links, with the things of another."""
+
+    def __init__(self, other: Shelf) -> None:
+        super().__init__()
+        self.kinds = ("links",)
+        self.things = other.things
 
 
 def test_what_is_missing_is_made_in_order_and_then_there_is_nothing_to_do() -> None:
@@ -180,3 +190,33 @@ def test_a_guest_made_anew_boots_only_after_its_new_tap_is_wired() -> None:
         machine.shelf.steps.clear()
         machine.round(desired(boot))
         assert [kind for _, kind, _ in machine.shelf.steps] == ["guests", "links", "guest_boots"]
+
+
+def test_a_guest_made_anew_boots_only_after_its_port_is_plugged_and_tagged_again() -> None:
+    machine = Machine()
+    tap = Link(owner="plugging", intent=("port:p",), name="tap1", form="tap")
+
+    def desired(boot: int) -> HostState:
+        nics = (Nic(tap="tap1", mac="fa:16:3e:00:00:01", mtu=1450),)
+        base = {"owner": "guests", "intent": ("server:s",), "server_id": "s", "boot": boot}
+        guest = Guest(**base, name="s", hostname="s", nics=nics, directory="/s")
+        state = HostState(host="h", links=(tap,), switch_ports=(PORT,), port_tags=(TAG,))
+        return msgspec.structs.replace(state, guests=(guest,), guest_boots=(GuestBoot(**base),))
+
+    machine.round(desired(1))
+    machine.shelf.steps.clear()
+    machine.round(desired(2))
+    assert [kind for _, kind, _ in machine.shelf.steps] == [
+        "guests",
+        "links",
+        "switch_ports",
+        "port_tags",
+        "guest_boots",
+    ]
+
+
+def test_a_tap_that_is_gone_makes_the_guests_be_looked_at() -> None:
+    machine = Machine()
+    tap = Link(owner="plugging", intent=("port:p",), name="tap1", form="tap")
+    rounds = Rounds([OnlyLinks(machine.shelf)], Retries(), lambda: machine.now)
+    assert "guests" in rounds.make(HostState(host="h", links=(tap,)), {"links"}).look

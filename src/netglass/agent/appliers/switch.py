@@ -81,7 +81,7 @@ class Switch:
             except (SwitchUnreachable, ValueError) as error:
                 return [ApplyError(thing.kind, thing.key, f"unplug: {error}") for thing in work.wanted]
         bridges, ports = self._database.bridges(), self._database.ports()
-        absent = self._absent(ports) if work.kind == "switch_ports" else set()
+        absent = self._absent(ports) if work.kind != "bridges" else set()
         planned: list[tuple[Thing, list[Operation]]] = []
         for thing in work.wanted:
             try:

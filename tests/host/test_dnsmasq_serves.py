@@ -101,7 +101,10 @@ def test_a_client_is_told_what_intent_says_and_wrong_values_cost_only_themselves
     assert told["domain"] == "openstacklocal"
     assert (told["router"], told["dns"], told["mtu"]) == ("10.0.0.1", "10.0.0.2", "1500")
     assert told["lease"] == "86400"
-    assert told["staticroutes"] == "203.0.113.0/24 10.0.0.9 10.9.0.0/24 0.0.0.0 0.0.0.0/0 10.0.0.1"
+    assert (
+        told["staticroutes"]
+        == "203.0.113.0/24 10.0.0.9 169.254.169.254/32 10.0.0.2 10.9.0.0/24 0.0.0.0 0.0.0.0/0 10.0.0.1"
+    )
     assert told["ntpsrv"] == "10.0.0.8 10.0.0.9"
 
 

@@ -258,7 +258,13 @@ def test_it_gets_address_mtu_routes_and_names_by_dhcp(root: Path, tmp_path: Path
         routes = _inside(root, "ip", "route").stdout
         assert "default via 10.0.0.1 dev eth0" in routes
         assert "169.254.169.254 via 10.0.0.2 dev eth0" in routes
-        assert _inside(root, "cat", "/etc/resolv.conf").stdout == "search openstacklocal\nnameserver 10.0.0.2\n"
+        names = "search openstacklocal\nnameserver 10.0.0.2\n"
+        assert _inside(root, "cat", "/etc/resolv.conf").stdout == names
+        # What a second NIC learned is not said twice.
+        assert _inside(root, "cp", "/run/resolv.eth0", "/run/resolv.eth1").returncode == 0
+        learned = ("interface=eth0", "ip=10.0.0.5", "mask=24", "search=openstacklocal", "dns=10.0.0.2")
+        assert _inside(root, "env", *learned, "/etc/netglass/dhcp", "renew").returncode == 0
+        assert _inside(root, "cat", "/etc/resolv.conf").stdout == names
         assert _inside(root, "ping", "-c1", "-W1", "10.0.0.2").returncode == 0
         assert took < 1.0
     finally:

@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check lint test test-pure test-real bench docs lock changelog clean
+.PHONY: help demo setup setup-dev check lint test test-pure laws test-real bench docs lock changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +34,10 @@ lint: setup-dev ## Format, lint, types, layers, house rules
 	$(BIN)/python tools/check_tree.py
 
 test-pure: setup-dev ## Tests that need neither root nor a machine
-	$(BIN)/pytest -q -m "not server and not host and not lab"
+	$(BIN)/pytest -q -n auto -m "not server and not host and not lab"
+
+laws: setup-dev ## Look for new counterexamples to the laws, much longer than `make check` does
+	$(BIN)/pytest -q -n auto --hypothesis-profile search tests/laws
 
 test-real: setup-dev ## Tests on real servers, kernels, switches and labs (root)
 	$(BIN)/pytest -m "server or host or lab"

@@ -309,10 +309,10 @@ def all_rows(snapshot: Snapshot) -> list[Row]:
 
 
 TestAllocation = Allocation.TestCase
-TestAllocation.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestAllocation.settings = settings(max_examples=60, stateful_step_count=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), number), max_size=120), st.integers(0, 50))
 def test_segments_of_a_pool_are_given_once_and_come_back(steps: list[tuple[bool, int]], size: int) -> None:
     pool = CloudSettings(vlan_ranges=(("default", 1000, 999 + size),), default_quotas={})
@@ -333,7 +333,7 @@ def test_segments_of_a_pool_are_given_once_and_come_back(steps: list[tuple[bool,
         assert all(1000 <= segment <= 999 + size for segment in taken)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), number), max_size=80))
 def test_addresses_of_a_28_are_given_once_and_come_back(steps: list[tuple[bool, int]]) -> None:
     counter = count()
@@ -369,7 +369,7 @@ def create_numbered(d: Decision, network: Network, at: int) -> Port:
     return decide_create_port(d, {"network_id": network.id, "mac_address": mac})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(["network", "subnet", "port"]), max_size=30), st.randoms(use_true_random=False))
 def test_equal_intent_in_any_order_of_rows_gives_equal_choices(steps: list[str], random: Any) -> None:
     def run(shuffle: bool) -> Snapshot:

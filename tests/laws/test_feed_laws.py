@@ -248,7 +248,7 @@ def database() -> Iterator[Path]:
         yield path
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(actions, max_size=25))
 def test_replica_of_every_watcher_is_right_at_every_bookmark(database: Path, played: list[tuple[str, object]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -74,7 +74,7 @@ def reached(doings: list[Act]) -> Cloud:
 
 
 @given(st.lists(acts(), min_size=5, max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_host_can_honour_whatever_was_decided(doings: list[Act]) -> None:
     cloud = reached(doings)
     for host in HOSTS:
@@ -94,7 +94,7 @@ def _vlan(cloud: Cloud, port: Port) -> int:
 
 
 @given(st.lists(acts(), min_size=5, max_size=30))
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=75)
 def test_when_everything_is_deleted_every_host_is_as_before(doings: list[Act]) -> None:
     cloud = reached(doings)
     for kind in (Port, Subnet, Network):

@@ -96,12 +96,12 @@ def test_secret_that_was_put_there_is_used(tmp_path: Path) -> None:
 
 def test_secret_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "agent.secret"
-    path.write_text("open\n")
+    path.write_text("in-the-clear\n")
     path.chmod(0o644)
 
     with pytest.raises(Invalid, match=r"chmod 600 .*agent\.secret") as refused:
         _ = Secrets(tmp_path).agent_secret
-    assert "open" not in refused.value.message
+    assert "in-the-clear" not in refused.value.message
 
 
 def test_empty_secret_is_refused(tmp_path: Path) -> None:

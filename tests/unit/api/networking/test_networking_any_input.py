@@ -64,7 +64,7 @@ def _answered(cloud: Cloud, client: TestClient, method: str, path: str, body: An
         assert cloud.store.snapshot is before
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_value_of_any_attribute_is_answered(cloud: Cloud, things: dict[str, str], data: st.DataObject) -> None:
     client = cloud.as_("admin")
@@ -80,7 +80,7 @@ def test_any_value_of_any_attribute_is_answered(cloud: Cloud, things: dict[str, 
         _answered(cloud, client, "PUT", path, {resource.name: values})
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_query_is_answered(cloud: Cloud, things: dict[str, str], data: st.DataObject) -> None:
     client = cloud.as_("admin")
@@ -104,7 +104,7 @@ def test_any_query_is_answered(cloud: Cloud, things: dict[str, str], data: st.Da
     assert answer.status_code in (200, 400, 404), answer.text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=VALUES)
 def test_any_body_is_answered(cloud: Cloud, things: dict[str, str], body: Any) -> None:
     client = cloud.as_("admin")

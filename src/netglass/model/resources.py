@@ -110,6 +110,13 @@ class DhcpOption(msgspec.Struct, frozen=True):
     ip_version: int = 4
 
 
+class AddressPair(msgspec.Struct, frozen=True):
+    """A source besides its own that a port may send from (``allowed_address_pairs``)."""
+
+    ip_address: str  # an address or a CIDR
+    mac_address: str = ""  # empty: the port's own
+
+
 class Port(Described, frozen=True, kw_only=True, omit_defaults=True):
     """A place on a network where one device is plugged in."""
 
@@ -123,6 +130,8 @@ class Port(Described, frozen=True, kw_only=True, omit_defaults=True):
     fixed_ips: tuple[FixedIp, ...] = ()
     extra_dhcp_opts: tuple[DhcpOption, ...] = ()
     port_security_enabled: bool = True
+    security_group_ids: tuple[str, ...] = ()  # ascending; empty: nothing but what a guest needs to have an address
+    allowed_address_pairs: tuple[AddressPair, ...] = ()  # in the caller's order
     host_id: str = ""  # binding:host_id; empty when not bound
     vnic_type: str = "normal"
     profile: dict[str, object] = {}  # binding:profile, as the caller gave it
@@ -163,8 +172,48 @@ class FloatingIp(Described, frozen=True, kw_only=True, omit_defaults=True):
     router_id: str = ""  # that translates
 
 
+class SecurityGroup(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """What the ports that it is given to may send and receive: the sum of its rules.
+
+    Each project has one called ``default``, there from the first time that somebody looks.
+    """
+
+    kind: ClassVar[str] = "security_group"
+
+    stateful: bool = True  # answers to what was let through are let through
+
+
+class SecurityGroupRule(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """One kind of packet that a group lets through; never changed, only made and deleted.
+
+    The remote side is at most one of prefix, group and address group; none: anybody.
+    """
+
+    kind: ClassVar[str] = "security_group_rule"
+
+    security_group_id: str
+    direction: str  # ingress (to the port) or egress
+    ethertype: str = "IPv4"  # or IPv6
+    protocol: str = ""  # a name, or a number 0..255, as the caller spelled it; empty: any
+    port_range_min: int | None = None  # TCP-like: port; ICMP: type; None: all
+    port_range_max: int | None = None  # TCP-like: port; ICMP: code; None: all
+    remote_ip_prefix: str = ""  # CIDR, canonical
+    remote_group_id: str = ""
+    remote_address_group_id: str = ""
+
+
+class AddressGroup(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """A named set of addresses that rules may refer to."""
+
+    kind: ClassVar[str] = "address_group"
+
+    addresses: tuple[str, ...] = ()  # CIDRs, canonical, ascending as text, each once
+
+
 class LocalVlan(Row, frozen=True, kw_only=True, omit_defaults=True):
     """A host's own VLAN tag for a network, there from the first port bound on that host to the last.
+
+    The tag is also the zone that the network's connections are tracked in on that host.
 
     id  ``<host>/<network id>``
     """
@@ -346,6 +395,9 @@ ROW_TYPES: tuple[type[Row], ...] = (
     Port,
     Router,
     FloatingIp,
+    SecurityGroup,
+    SecurityGroupRule,
+    AddressGroup,
     LocalVlan,
     Host,
     Server,

@@ -20,6 +20,7 @@ from netglass.base.numbers import with_number, without_number
 from netglass.model.changes import Change
 from netglass.model.resources import (
     ROW_TYPES,
+    AddressGroup,
     FloatingIp,
     Host,
     LocalVlan,
@@ -29,6 +30,8 @@ from netglass.model.resources import (
     RoleAssignment,
     Router,
     Row,
+    SecurityGroup,
+    SecurityGroupRule,
     Server,
     Subnet,
     User,
@@ -72,6 +75,19 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "floating_ips_by_router": (FloatingIp, lambda f: [f.router_id] if f.router_id else []),
     "floating_ips_by_port": (FloatingIp, lambda f: [f.port_id] if f.port_id else []),
     "floating_ips_by_address": (FloatingIp, lambda f: [f.floating_ip_address]),
+    "ports_by_security_group": (Port, lambda p: p.security_group_ids),
+    "security_groups_by_project": (SecurityGroup, lambda g: [g.project_id]),
+    "security_group_rules_by_project": (SecurityGroupRule, lambda r: [r.project_id]),
+    "security_group_rules_by_group": (SecurityGroupRule, lambda r: [r.security_group_id]),
+    "security_group_rules_by_remote_group": (
+        SecurityGroupRule,
+        lambda r: [r.remote_group_id] if r.remote_group_id else [],
+    ),
+    "security_group_rules_by_address_group": (
+        SecurityGroupRule,
+        lambda r: [r.remote_address_group_id] if r.remote_address_group_id else [],
+    ),
+    "address_groups_by_project": (AddressGroup, lambda g: [g.project_id]),
     "local_vlans_by_host": (LocalVlan, lambda v: [v.host]),
     "local_vlans_by_network": (LocalVlan, lambda v: [v.network_id]),
     "hosts_by_role": (Host, lambda h: h.roles),

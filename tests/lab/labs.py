@@ -46,6 +46,11 @@ class TestLab:
         found: dict[str, str] = json.loads(netglass("lab", "env", "--lab", self.name, "--user", user, "--json").stdout)
         return found
 
+    def operator(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Runs a netglass command with an administrator's credentials, whatever comes of it."""
+        environment = os.environ | self.environment("admin")
+        return subprocess.run([NETGLASS, *words], capture_output=True, text=True, env=environment, check=False)
+
     def openstack(self, *words: str, user: str = "demo") -> Any:
         """Runs the unmodified client; gives the JSON that it printed, None for nothing."""
         words = (*words, "-f", "json") if words[-1] != "--no-format" else words[:-1]

@@ -91,6 +91,30 @@ def test_a_deleted_flow_a_changed_tag_and_a_dead_dnsmasq_are_put_right_within_tw
     cloud.guest("late", network_id, "compute2")
 
 
+def test_a_paused_host_is_left_as_it_is_until_it_is_resumed(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
+    network_id = cloud.network("10.0.0.0/24")
+    guest = cloud.guest("vm", network_id, "compute1")
+    tag = ("get", "port", "qvo" + guest.port_id[:11], "tag")
+    right = lab.on("compute1", "ovs-vsctl", *tag)
+    assert lab.operator("wait", "--host", "compute1").returncode == 0
+
+    assert lab.operator("host", "pause", "compute1").returncode == 0
+    until(lambda: "paused" in log_lines(lab, "compute1")[-1], 5, "the agent has heard of it")
+    lab.on("compute1", "ovs-vsctl", "set", "port", tag[2], "tag=777")
+    late = cloud.start("late", network_id, "compute1")
+    drift = until(lambda: netglass_diff(lab, "compute1"), 5, "netglass diff shows the drift")
+    assert lab.on("compute1", "ovs-vsctl", *tag).strip() == "777"
+    assert lab.operator("wait", "--host", "compute1", "--timeout", "1").returncode == 1
+    assert (tag[2] in drift, cloud.server(late)["status"]) == (True, "BUILD")
+    lab.on("compute1", "kill", "-9", str(agent_pid(lab, "compute1")))
+    assert "paused" in lab.operator("host", "list").stdout
+
+    assert lab.operator("host", "resume", "compute1").returncode == 0
+    until(lambda: lab.on("compute1", "ovs-vsctl", *tag) == right, 5, "the tag is right again")
+    until(lambda: cloud.server(late)["status"] == "ACTIVE", 15, "the guest asked for meanwhile is there")
+    assert lab.operator("wait", "--host", "compute1").returncode == 0
+
+
 def test_what_is_not_ours_is_never_touched(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
     host = "compute1"
     pid = until(lambda: agent_pid(lab, host), 10, "an agent")

@@ -19,6 +19,7 @@ from netglass.agent.rounds import ALL_KINDS, Outcome, Rounds
 from netglass.agent.senses import TICK_S, Senses
 from netglass.agent.uplink import News, Uplink
 from netglass.desired.state import HostState
+from netglass.model.resources import Host
 from netglass.model.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Loop:
         self._reports = parts.reports
         self._answers = parts.answers
         self._desired: HostState | None = None
+        self._paused = False
         self._dirty: set[str] = set()
         self._sweep_at = 0.0
         self._beat_at = 0.0
@@ -117,6 +119,7 @@ class Loop:
         """Takes over what came from the server; gives whether intent is another one now."""
         if news.snapshot is not None:
             before = self._desired
+            self._pause(news.snapshot)
             self._desired = self._compile(news.snapshot, self._host)
             self._dirty |= _changed_kinds(before, self._desired)
             self._reports.intent(news.snapshot, self._desired)
@@ -131,9 +134,22 @@ class Loop:
                 self._dirty = set(ALL_KINDS)  # looking took in news that the appliers were watching for
         return news.snapshot is not None
 
+    def _pause(self, snapshot: Snapshot) -> None:
+        row = snapshot.get(Host, self._host)
+        paused = row is not None and row.paused
+        if paused != self._paused:
+            log.info("paused: nothing is changed on this host" if paused else "no longer paused")
+            self._dirty = set(ALL_KINDS)
+        self._paused = paused
+
     def _round(self, desired: HostState) -> None:
         started = time.monotonic()
         kinds, self._dirty = self._dirty, set()
+        if self._paused:
+            self._rounds.look(desired, kinds)
+            self._dirty |= self._senses.listen(namespace.name for namespace in desired.namespaces)
+            self._report()
+            return
         made = self._rounds.make(desired, kinds)
         self._report()
         removed = self._remove()

@@ -110,11 +110,16 @@ class Rounds:
         # The awaited ports decide which tags are awaited, whatever kinds are looked at.
         return plan(_state(desired.host, part), _state(desired.host, observed)), set(observed)
 
-    def make(self, desired: HostState, kinds: Iterable[str]) -> Outcome:
-        """Compares, then makes and changes what may be tried now."""
+    def look(self, desired: HostState, kinds: Iterable[str]) -> set[str]:
+        """Compares, and changes nothing; gives the kinds that could be read."""
         self._plan, read = self._compare(desired, kinds)
         self.known |= read
         self._settle(read, self._plan)
+        return read
+
+    def make(self, desired: HostState, kinds: Iterable[str]) -> Outcome:
+        """Compares, then makes and changes what may be tried now."""
+        read = self.look(desired, kinds)
         outcome = Outcome(Counter(), set())
         for step in making(_with_taps(self._plan, desired)):
             self._apply(step, outcome)

@@ -1,6 +1,7 @@
 """What operators ask of the whole: which hosts there are, what one must look like, and whether it does.
 
     GET /netglass/v1/hosts                          every host with what it last reported
+    PATCH /netglass/v1/hosts/{host}                 {"paused": true or false}: freeze or release its agent
     GET /netglass/v1/hosts/{host}/plan              its desired state, compiled from intent as it is now
     GET /netglass/v1/hosts/{host}/diff              what differs from it on the host, which is asked
     GET /netglass/v1/revision                       the newest revision
@@ -23,17 +24,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from netglass.api.edge import endpoint, reply
+from netglass.api.edge import endpoint, read_body, reply
 from netglass.api.feed import Feed
 from netglass.api.hosts import fault_shape
 from netglass.api.services import Services
 from netglass.base.errors import Forbidden, Invalid, NotFound, Unavailable
+from netglass.base.fresh import Fresh
+from netglass.control.decision import Decision
+from netglass.control.hosts import decide_pause_host
 from netglass.control.visibility import owns, visible
 from netglass.model.caller import Caller
+from netglass.model.draft import Draft
 from netglass.model.resources import Host, Network, Row
 from netglass.model.snapshot import Snapshot
 
@@ -50,12 +56,17 @@ def routes(services: Services, feed: Feed) -> list[Route]:
     wrap = endpoint(fault_shape)
     return [
         Route("/netglass/v1/hosts", wrap(calls.hosts)),
+        Route("/netglass/v1/hosts/{host}", wrap(calls.pause), methods=["PATCH"]),
         Route("/netglass/v1/hosts/{host}/plan", wrap(calls.plan)),
         Route("/netglass/v1/hosts/{host}/diff", wrap(calls.diff)),
         Route("/netglass/v1/revision", wrap(calls.revision)),
         Route("/netglass/v1/wait", wrap(calls.wait)),
         Route("/netglass/v1/trace", wrap(calls.trace)),
     ]
+
+
+class _Pause(msgspec.Struct, forbid_unknown_fields=True):
+    paused: bool
 
 
 class _Operations:
@@ -68,6 +79,21 @@ class _Operations:
         snapshot = self._services.store.snapshot
         rows = sorted(snapshot.all(Host), key=lambda row: row.id)
         return reply({"revision": snapshot.revision, "hosts": [self._host(row) for row in rows]})
+
+    async def pause(self, request: Request) -> Response:
+        caller = self._require_admin(request)
+        host = self._known(request.path_params["host"])
+        try:
+            wanted = msgspec.json.decode(await read_body(request), type=_Pause, strict=True)
+        except msgspec.MsgspecError as error:
+            raise Invalid(f'The body must be {{"paused": true}} or {{"paused": false}}: {error}.') from None
+
+        def decide(draft: Draft, fresh: Fresh) -> Host:
+            d = Decision(draft=draft, caller=caller, settings=self._services.settings, fresh=fresh)
+            return decide_pause_host(d, host, paused=wanted.paused)
+
+        committed = await self._services.store.commit_async(decide, caller)
+        return reply({"revision": committed.revision, "host": self._host(committed.result)})
 
     async def plan(self, request: Request) -> Response:
         self._require_admin(request)
@@ -146,6 +172,7 @@ class _Operations:
             "roles": row.roles,
             "availability_zone": row.availability_zone,
             "enabled": row.enabled,
+            "paused": row.paused,
             "address": row.address,
             "alive": self._services.reports.alive(row.id, _now()),
             "connected": self._feed.is_connected(row.id),
@@ -168,9 +195,11 @@ class _Operations:
             raise NotFound(f"There is no host {host!r}; registered are: {names}.", fault="HostNotFound")
         return host
 
-    def _require_admin(self, request: Request) -> None:
-        if not self._services.caller(request).is_admin:
+    def _require_admin(self, request: Request) -> Caller:
+        caller = self._services.caller(request)
+        if not caller.is_admin:
             raise Forbidden("Only administrators may look at hosts.")
+        return caller
 
 
 def _revision(text: str, newest: int) -> int:

@@ -53,11 +53,19 @@ class Cloud:
         client.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
         return Cloud(client, _endpoints(answer.json()))
 
-    def get(self, service: str, path: str) -> Any:
+    def get(self, service: str, path: str, *, timeout_s: float = _TIMEOUT_S) -> Any:
         """Gives the JSON at `path` of a service of the catalogue; raises CloudError."""
+        return self._ask("GET", service, path, None, timeout_s)
+
+    def patch(self, service: str, path: str, body: Mapping[str, Any]) -> Any:
+        """Changes what is at `path` of a service of the catalogue, and gives the answer's JSON; raises CloudError."""
+        return self._ask("PATCH", service, path, body, _TIMEOUT_S)
+
+    def _ask(self, method: str, service: str, path: str, body: Any, timeout_s: float) -> Any:
         if service not in self._endpoints:
             raise CloudError(f"the cloud's catalogue names no service of type {service!r}")
-        return _sent(self._client, "GET", self._endpoints[service].rstrip("/") + path).json()
+        url = self._endpoints[service].rstrip("/") + path
+        return _sent(self._client, method, url, json=body, timeout_s=timeout_s).json()
 
     def host(self, host: str, question: str) -> Any:
         """Gives what the server says of a host: its ``plan`` or its ``diff``; raises CloudError."""
@@ -130,9 +138,11 @@ def _endpoints(token: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _sent(client: httpx.Client, method: str, url: str, json: Any = None) -> httpx.Response:
+def _sent(
+    client: httpx.Client, method: str, url: str, json: Any = None, timeout_s: float = _TIMEOUT_S
+) -> httpx.Response:
     try:
-        answer = client.request(method, url, json=json)
+        answer = client.request(method, url, json=json, timeout=timeout_s)
     except httpx.HTTPError as error:
         raise CloudError(f"{url} does not answer: {error}") from None
     if answer.is_success:

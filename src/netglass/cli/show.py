@@ -6,7 +6,8 @@ Names and texts of users pass `printable`, and reach rich as Text only, which in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +21,17 @@ Names = Callable[[str], str]
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "delete": ("-", "red"), "awaiting": ("?", "cyan")}
 _KINDS = tuple(kind.kind for kind in KINDS)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Shows on a terminal that something is under way; prints nothing into a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(text):
+        yield
 
 
 def show_state(state: HostState, revision: int, name_of: Names, kinds: Sequence[str] = ()) -> None:

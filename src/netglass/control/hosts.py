@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from netglass.base.errors import Invalid
+from netglass.base.errors import Invalid, NotFound
 from netglass.control.binding import rebind_host
 from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
@@ -60,6 +60,17 @@ def _put_host(d: Decision, host: str, old: Host | None, registration: Registrati
     if old is None:
         return d.draft.put(Host(id=host, created_at=d.now, updated_at=d.now, **values))  # type: ignore[arg-type]
     return d.draft.update(old, d.now, **values)
+
+
+def decide_pause_host(d: Decision, host: str, *, paused: bool) -> Host:
+    """Has a host's agent change nothing any more, or change things again; NotFound for a host that there is not.
+
+    Intent goes on: servers and routers that are there stay its own, and a paused host still takes new ones.
+    """
+    row = d.snapshot.get(Host, host)
+    if row is None:
+        raise NotFound(f"There is no host {host!r}.", fault="HostNotFound")
+    return d.draft.update(row, d.now, paused=paused)
 
 
 def decide_report(d: Decision, host: str, report: Report) -> None:

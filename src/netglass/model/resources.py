@@ -258,6 +258,7 @@ class Host(Row, frozen=True, kw_only=True, omit_defaults=True):
     availability_zone: str = "nova"
     settings: HostSettings = HostSettings()
     enabled: bool = True  # takes new ports, servers and DHCP servers
+    paused: bool = False  # its agent looks, and changes nothing
     vcpus: int = 0
     memory_mb: int = 0
     disk_gb: int = 0

@@ -50,6 +50,14 @@ def test_what_is_missing_is_made_in_order_and_then_there_is_nothing_to_do() -> N
     assert machine.round(STATE) == ""
 
 
+def test_looking_changes_nothing_and_knows_what_is_missing() -> None:
+    machine = Machine()
+    assert machine.rounds.look(STATE, ALL_KINDS) == machine.rounds.known
+    assert machine.shelf.steps == []
+    assert set(machine.rounds.missing["switch_ports"]) == {"tap1"}
+    assert machine.round(STATE) == "namespaces +3, port_tags +1, switch_ports +1"
+
+
 def test_what_was_changed_is_looked_at_again_and_what_it_disturbs_too() -> None:
     machine = Machine()
     machine.round(STATE)

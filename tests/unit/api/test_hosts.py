@@ -121,6 +121,10 @@ class Cloud:
     def ask(self, path: str, name: str = "admin") -> Any:
         return self.client.get("/netglass/v1" + path, headers={"X-Auth-Token": self.tokens[name]})
 
+    def pause(self, host: str, body: Any, name: str = "admin") -> Any:
+        headers = {"X-Auth-Token": self.tokens[name]}
+        return self.client.patch(f"/netglass/v1/hosts/{host}", json=body, headers=headers)
+
     def port(self) -> Port:
         found = self.store.snapshot.get(Port, "p1")
         assert found is not None
@@ -359,3 +363,25 @@ def test_wait_that_ends_too_early_tells_who_is_behind_and_why(cloud: Cloud) -> N
 
 def test_secrets_stay_out_of_what_a_server_prints_of_itself(cloud: Cloud) -> None:
     assert SECRET not in repr(cloud.services)
+
+
+def test_host_that_an_operator_paused_stays_so_when_its_agent_restarts(cloud: Cloud) -> None:
+    cloud.register("compute1", HYPERVISOR)
+
+    answer = cloud.pause("compute1", {"paused": True})
+    cloud.register("compute1", msgspec.structs.replace(HYPERVISOR, vcpus=8))
+
+    assert answer.status_code == 200
+    assert answer.json()["host"]["paused"] is True
+    assert [host["paused"] for host in cloud.ask("/hosts").json()["hosts"]] == [True]
+    assert cloud.pause("compute1", {"paused": False}).json()["host"]["paused"] is False
+
+
+def test_only_administrators_pause_hosts_and_only_those_that_are(cloud: Cloud) -> None:
+    cloud.register("compute1", HYPERVISOR)
+
+    assert cloud.pause("compute1", {"paused": True}, name="demo").status_code == 403
+    assert cloud.pause("nosuch", {"paused": True}).status_code == 404
+    for body in ({}, {"paused": "yes"}, {"paused": True, "more": 1}, []):
+        assert cloud.pause("compute1", body).status_code == 400
+    assert [host["paused"] for host in cloud.ask("/hosts").json()["hosts"]] == [False]

@@ -1,0 +1,114 @@
+"""``netglass host``: what hosts there are, how far they are, and which may not be changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+
+from netglass.cli.cloud import Cloud, CloudError
+
+app = typer.Typer(no_args_is_help=True, help="Hosts: how far each one is, and whether its agent may change it.")
+
+_JSON = typer.Option(False, "--json", help="Print the server's answer.")
+_HOST = typer.Argument(..., help="The host's name, as in binding:host_id; netglass host list.")
+
+
+@app.command("list")
+def list_hosts(as_json: bool = _JSON) -> None:
+    """List hosts: alive or not, the revision that each has realised, and what fails there.
+
+    A host is behind when its realised revision is smaller than the newest one that concerns it.  Failing is how many
+    objects cannot be put right, and since which revision; netglass diff HOST names them.
+
+    Exit status: 0 all are alive and fail at nothing, 1 some do not, 2 wrong usage or credentials.
+    """
+    answer = _asked(lambda cloud: cloud.get("network", "/netglass/v1/hosts"))
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        _show(answer)
+    if any(not host["alive"] or host["failing_count"] for host in answer["hosts"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def pause(host: str = _HOST, as_json: bool = _JSON) -> None:
+    """Freeze HOST: its agent goes on looking, and changes nothing until it is resumed.
+
+    For a machine that one wants to look at, or mend by hand, without being interfered with.  Its guests and its
+    traffic stay as they are; what is asked for meanwhile waits.  netglass diff HOST shows the drift.
+    A restart of the agent, or of the server, does not end the freeze.
+
+    \b
+      netglass host pause compute1
+      netglass diff compute1
+      netglass host resume compute1 && netglass wait --host compute1
+    """
+    _set_paused(host, paused=True, as_json=as_json)
+
+
+@app.command()
+def resume(host: str = _HOST, as_json: bool = _JSON) -> None:
+    """Let HOST's agent change things again: all that differs is put right at once."""
+    _set_paused(host, paused=False, as_json=as_json)
+
+
+def _set_paused(host: str, *, paused: bool, as_json: bool) -> None:
+    answer = _asked(lambda cloud: cloud.patch("network", f"/netglass/v1/hosts/{host}", {"paused": paused}))
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    elif paused:
+        typer.echo(f"{host} is paused: its agent changes nothing from revision {answer['revision']} on")
+    else:
+        typer.echo(f"{host} is no longer paused, from revision {answer['revision']} on")
+
+
+def _asked(ask: Callable[[Cloud], Any]) -> Any:
+    try:
+        return ask(Cloud.open())
+    except CloudError as error:
+        typer.echo(f"netglass host: {error}", err=True)
+        raise typer.Exit(2 if error.usage else 1) from None
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"revision {answer['revision']}", title_justify="left", title_style="bold", header_style="dim")
+    for column in ("host", "roles", "state", "realised", "failing", "heard at"):
+        table.add_column(column, overflow="fold")
+    for host in answer["hosts"]:
+        state, style = _state(host)
+        table.add_row(
+            host["name"], ", ".join(host["roles"]), state, _realised(host), _failing(host), host["heard_at"] or "never",
+            style=style,
+        )  # fmt: skip
+    Console(highlight=False).print(table)
+
+
+def _state(host: Mapping[str, Any]) -> tuple[str, str]:
+    words = [
+        "alive" if host["alive"] else "away",
+        *(["paused"] if host["paused"] else []),
+        *([] if host["enabled"] else ["disabled"]),
+    ]
+    return ", ".join(words), "" if words == ["alive"] else "yellow" if host["alive"] else "red"
+
+
+def _realised(host: Mapping[str, Any]) -> str:
+    realised, wanted = host["realised_revision"], host["relevant_revision"]
+    if realised is None:
+        return "not reported"
+    return str(realised) if realised >= wanted else f"{realised}, behind {wanted}"
+
+
+def _failing(host: Mapping[str, Any]) -> str:
+    if not host["failing_count"]:
+        return ""
+    first = host["failing"][0]
+    since = host["oldest_failing_revision"]
+    return f"{host['failing_count']} since revision {since}, first {first['kind']} {first['key']}"

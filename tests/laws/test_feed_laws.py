@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ from netglass.store.store import Store
 HOSTS = ["host-a", "host-b", "host-c"]
 NETWORKS = ["net-1", "net-2", "net-3"]
 PORTS = [f"port-{number}" for number in range(6)]
+BEAT_S = 0.002
 
 hosts = st.sampled_from(HOSTS)
 networks = st.sampled_from(NETWORKS)
@@ -215,7 +217,8 @@ class Agent:
     async def reaches(self, revision: int) -> None:
         while self.replica.snapshot is None or self.replica.revision < revision:
             assert self._task is not None
-            assert not self._task.done(), "the stream ended too early"
+            if self._task.done():
+                raise AssertionError("the stream ended too early") from self._task.exception()
             await asyncio.sleep(0.001)
 
     def is_right_at(self, snapshot: Snapshot) -> bool:
@@ -234,7 +237,7 @@ class Agent:
 
 actions = st.one_of(
     st.tuples(st.just("commit"), commits()),
-    st.tuples(st.just("commit"), commits()),
+    st.tuples(st.just("stall"), commits()),
     st.tuples(st.sampled_from(["join", "leave", "look"]), st.integers(0, 3)),
     st.tuples(st.just("compact"), st.integers(0, 3)),
 )
@@ -264,12 +267,17 @@ def test_replica_of_every_watcher_is_right_at_every_bookmark(database: Path, pla
 async def play(store: Store, played: list[tuple[str, object]]) -> None:
     snapshots = {0: store.snapshot}
     store.subscribe(lambda commit: snapshots.__setitem__(commit.revision, commit.after))  # told before the feed is
-    feed = Feed(store, beat_s=0.005)
+    feed = Feed(store, beat_s=BEAT_S)
     feed.start()
     agents = [Agent(HOSTS[number % 3], snapshots) for number in range(4)]
     for action, argument in played:
         if action == "commit":
             await store.commit_async(lambda draft, fresh, rows=argument: _change(draft, rows), Caller())
+        elif action == "stall":  # the loop has no turn for longer than a beat, and then everything is due at once
+            await asyncio.sleep(0.001)
+            store.commit(lambda draft, fresh, rows=argument: _change(draft, rows), Caller())
+            time.sleep(2 * BEAT_S)
+            await asyncio.sleep(0)
         elif action == "join":
             agents[argument].join(feed)  # type: ignore[index]
         elif action == "leave":

@@ -313,3 +313,23 @@ def test_watcher_gives_all_that_waits_at_once() -> None:
         assert await watcher.next(0.01) is None
 
     run(scenario)
+
+
+def test_lines_that_come_when_the_time_is_just_up_are_given_before_any_beat() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        watcher = Watcher("h1")
+        waiting = asyncio.create_task(watcher.next(0.01))
+        await asyncio.sleep(0)
+        both_due = loop.time() + 0.02
+
+        def busy() -> None:
+            while loop.time() < both_due:
+                pass
+
+        loop.call_at(both_due, watcher.push, b"1\n")
+        loop.call_soon(busy)
+
+        assert await waiting == b"1\n"
+
+    run(scenario)

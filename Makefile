@@ -9,10 +9,10 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check lint test test-pure laws test-real bench docs lock changelog clean
+.PHONY: help demo setup setup-dev check lint test test-pure laws test-real trace-check bench docs lock changelog clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what Netglass needs to run (quick when it is there)
 	@tools/bootstrap run
@@ -46,6 +46,9 @@ test: ## Everything (root): checks, pure tests, then real ones
 	@test "$$(id -u)" = 0 || { echo "make test: host and lab tests make namespaces; run as root" >&2; exit 1; }
 	@$(MAKE) check
 	@$(MAKE) test-real
+
+trace-check: setup-dev ## Hold the tracer to real switches: 1,000 random packets in 50 random clouds
+	PYTHONPATH=tests $(BIN)/python -m agreement
 
 bench: setup-dev ## Measure the API and the wiring; print tables (root)
 	$(BIN)/python bench/api.py

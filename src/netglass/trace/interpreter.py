@@ -141,6 +141,7 @@ class Walk:
         """Lets a hop happen, unless the packet has been under way for too long."""
         self._depth += 1
         self._seen += 1
+        turn = self.memory.turn()
         try:
             steps: list[Step] = [Enter(device=device, packet=packet)]
             if self._depth > MOST_HOPS or self._seen > MOST_IN_ALL:
@@ -148,7 +149,9 @@ class Walk:
             else:
                 steps += place.steps(self, machine, device, packet)
             host = "" if place.kind == "wire" else machine.host
-            return Hop(host=host, place=place.name, kind=place.kind, steps=tuple(steps))
+            hop = Hop(host=host, place=place.name, kind=place.kind, steps=tuple(steps))
+            self.memory.happened(turn, hop)
+            return hop
         finally:
             self._depth -= 1
 

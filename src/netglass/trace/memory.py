@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from netglass.trace.acting import Learnt
 from netglass.trace.packet import is_flooded
+from netglass.trace.result import Hop
 
 Switch = tuple[str, str]
 """A host (empty: none) and the name of what switches there."""
@@ -21,6 +22,21 @@ class Memory:
 
     places: dict[tuple[Switch, int, str], str] = field(default_factory=dict)
     flows: dict[tuple[Switch, int], list[Learnt]] = field(default_factory=dict)
+    _hops: list[Hop | None] = field(default_factory=list)
+
+    @property
+    def hops(self) -> list[Hop]:
+        """Gives every hop of every frame, in the order in which they came there."""
+        return [hop for hop in self._hops if hop is not None]
+
+    def turn(self) -> int:
+        """Gives the number of the hop that begins now."""
+        self._hops.append(None)
+        return len(self._hops) - 1
+
+    def happened(self, turn: int, hop: Hop) -> None:
+        """Notes what came of a hop."""
+        self._hops[turn] = hop
 
     def saw(self, switch: Switch, vlan: int, mac: str, port: str) -> None:
         """Notes that a sender is behind a port; 0 is the VLAN of frames without a tag."""

@@ -82,6 +82,11 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
     Raises NotFound and Invalid for a wish that means nothing.
     Cost: compiles every host that has one of the networks concerned.
     """
+    return follow(snapshot, wish, Memory(), may)
+
+
+def follow(snapshot: Snapshot, wish: Wish, memory: Memory, may: May = _anything) -> Trace:
+    """Traces a packet by the model as `trace_model` does; `memory` tells afterwards what passed, questions included."""
     _check(wish)
     here, there = choose(snapshot, wish.source, wish.destination, may)
     source, destination = _addresses(here, there, wish)
@@ -94,7 +99,7 @@ def trace_model(snapshot: Snapshot, wish: Wish, may: May = _anything) -> Trace:
         else End(name=destination, address=destination)
     )
     packet = probe(source, destination, wish.protocol, wish.port)
-    start = without(_start(fabric, sender, packet), lambda step: _is_others(snapshot, step, may))
+    start = without(_start(fabric, memory, sender, packet), lambda step: _is_others(snapshot, step, may))
     delivered = any(_counts(one, receiver) for one in deliveries(start))
     return Trace(
         evidence="model",
@@ -163,15 +168,15 @@ def _placed(snapshot: Snapshot, fabric: Fabric, port: Port, address: str) -> End
     return found or End(ref=ref(port), mac=port.mac_address, name=name, address=address, guest=True)
 
 
-def _start(fabric: Fabric, sender: End, packet: Packet) -> Hop:
+def _start(fabric: Fabric, memory: Memory, sender: End, packet: Packet) -> Hop:
     """Gives the hop that the sender is, with all that follows."""
     kind = "guest" if sender.guest else "namespace"
     if not sender.ref and not sender.host:
-        return _start_outside(fabric, sender, packet)
+        return _start_outside(fabric, memory, sender, packet)
     if not sender.host:
         drop = Drop(code="no-sender", text="no host has a device for it", intent=(sender.ref,))
         return Hop(host="", place=sender.name, kind=kind, steps=(drop,))
-    machine, memory = fabric.machines[sender.host], Memory()
+    machine = fabric.machines[sender.host]
     if not sender.guest:
         walk = Walk(fabric, memory)
         return Hop(
@@ -186,8 +191,7 @@ def _start(fabric: Fabric, sender: End, packet: Packet) -> Hop:
     )
 
 
-def _start_outside(fabric: Fabric, sender: End, packet: Packet) -> Hop:
-    memory = Memory()
+def _start_outside(fabric: Fabric, memory: Memory, sender: End, packet: Packet) -> Hop:
     found = neighbour(fabric, memory, sender, packet.ip_dst)
     steps = found.told()
     if found.mac:

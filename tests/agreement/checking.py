@@ -1,0 +1,107 @@
+"""Draws clouds and packets, and holds the model to real switches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from agreement.a_server import InProcess
+from agreement.comparing import Mismatch, compare
+from agreement.random_clouds import Maker, random_hosts
+from agreement.random_flows import Cloud, random_wishes
+from agreement.switches import Switches
+from netglass.base.errors import UserError
+from netglass.compile.compiler import compile_host
+from netglass.desired.state import HostState
+from netglass.model.snapshot import Snapshot
+from netglass.trace.fabric import Fabric
+from netglass.trace.memory import Memory
+from netglass.trace.model import Wish, follow
+
+_TRIES = 3  # wishes drawn for each that is wanted: some mean nothing, such as a family that an end does not have
+
+
+@dataclass
+class Tally:
+    """What was compared.
+
+    frames  that came to a real switch
+    """
+
+    flows: int = 0
+    delivered: int = 0
+    frames: int = 0
+    mismatches: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Counts another in."""
+        self.flows += other.flows
+        self.delivered += other.delivered
+        self.frames += other.frames
+        self.mismatches += other.mismatches
+
+    def __str__(self) -> str:
+        said = f"{self.flows} flows, {self.delivered} delivered; {self.frames} frames shown to real switches"
+        return f"{said}, {len(self.mismatches)} treated otherwise than the model says"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A random cloud as the model sees it."""
+
+    snapshot: Snapshot
+    states: list[HostState]
+    cloud: Cloud
+
+
+def draw(rng: Random, directory: Path) -> Drawn:
+    """Draws a cloud with hosts of its own; `directory` is for the server's database."""
+    server = InProcess(directory)
+    try:
+        hosts = random_hosts(rng)
+        for host, (roles, settings) in hosts.items():
+            server.register(host, roles, settings)
+        hypervisors = [host for host, (roles, _) in hosts.items() if "hypervisor" in roles]
+        Maker(rng, server.call, hypervisors, server.has_booted).cloud()
+        snapshot = server.snapshot
+        return Drawn(snapshot, [compile_host(snapshot, host) for host in hosts], Cloud.of(server.call))
+    finally:
+        server.close()
+
+
+def check_switches(seed: int, flows: int, directory: Path, switches: Switches) -> Tally:
+    """Holds the model to the switches for packets in one cloud: fewer than `flows`, where the cloud has no ends."""
+    rng, tally = Random(seed), Tally()
+    place = directory / f"cloud{seed}"
+    place.mkdir()
+    drawn = draw(rng, place)
+    switches.hold(drawn.states)
+    for wish, memory in _traces(rng, drawn, flows, tally):
+        for state in drawn.states:
+            switches[state.host].forget(bridge.name for bridge in state.bridges)
+        for mismatch in compare(switches, Fabric.of(drawn.states), memory.hops):
+            tally.frames += 1
+            if mismatch is not None:
+                tally.mismatches.append(_told(seed, wish, mismatch))
+    return tally
+
+
+def _traces(rng: Random, drawn: Drawn, flows: int, tally: Tally) -> Iterator[tuple[Wish, Memory]]:
+    wishes = random_wishes(rng, drawn.cloud)
+    for wish, _ in zip(wishes, range(flows * _TRIES), strict=False):
+        memory = Memory()
+        try:
+            trace = follow(drawn.snapshot, wish, memory)
+        except UserError:
+            continue
+        tally.flows += 1
+        tally.delivered += trace.delivered
+        yield wish, memory
+        if tally.flows == flows:
+            return
+
+
+def _told(seed: int, wish: Wish, mismatch: Mismatch) -> str:
+    return f"cloud {seed}, {wish}: {mismatch}"

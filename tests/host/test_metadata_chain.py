@@ -32,6 +32,7 @@ from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
 from netglass.model.protocol import host_credential
 from netglass.model.resources import FixedIp, Port, Server, Subnet
+from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 
@@ -165,6 +166,7 @@ def _services(directory: Path) -> Services:
     store.commit(put, Caller(roles=("admin",)))
     return Services(
         store=store,
+        healings=Healings(store),
         reports=Reports(store, 15),
         tokens=Tokens(Fernet.generate_key(), 3600, store),
         questions=Questions(),

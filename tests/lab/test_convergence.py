@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from cloud import Cloud, until
 from labs import TestLab
@@ -89,6 +91,16 @@ def test_a_deleted_flow_a_changed_tag_and_a_dead_dnsmasq_are_put_right_within_tw
 
     until(alive, HEALED_WITHIN_S, "dnsmasq runs again")
     cloud.guest("late", network_id, "compute2")
+    _healings_are_told(lab, qvo)
+
+
+def _healings_are_told(lab: TestLab, qvo: str) -> None:
+    told = lab.operator("history", "--healed", "--json").stdout
+    healed = [(one["host"], one["kind"], one["was"]) for one in json.loads(told)["healed"]]
+    assert ("compute1", "flows", "missing") in healed
+    assert ("compute1", "port_tags") in [(host, kind) for host, kind, was in healed if "777" in was]
+    assert ("control", "daemons") in [(host, kind) for host, kind, _ in healed]
+    assert qvo in lab.operator("history", "--healed").stdout
 
 
 def test_a_paused_host_is_left_as_it_is_until_it_is_resumed(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811

@@ -89,6 +89,8 @@ class Loop:
                 self._round(self._desired)
             elif told:
                 self._report()  # another snapshot, under which this host stays as it is
+            if not self._dirty and self._rounds.known >= ALL_KINDS:
+                self._rounds.at_work = False
             if swept:
                 took = time.monotonic() - now
                 self._sweep_at = time.monotonic() + max(_SWEEP_S, took / _SWEEP_SHARE)
@@ -121,7 +123,9 @@ class Loop:
             before = self._desired
             self._pause(news.snapshot)
             self._desired = self._compile(news.snapshot, self._host)
-            self._dirty |= _changed_kinds(before, self._desired)
+            changed = _changed_kinds(before, self._desired)
+            self._dirty |= changed
+            self._rounds.at_work |= bool(changed)
             self._reports.intent(news.snapshot, self._desired)
             known = () if before is None else before.diagnostics
             for diagnostic in self._desired.diagnostics:
@@ -169,6 +173,10 @@ class Loop:
             self._beat_at = time.monotonic() + _HEARTBEAT_S
 
     def _tell(self, made: Outcome, removed: Outcome, seconds: float) -> None:
+        healed = self._rounds.healing.take()
+        for one in healed:
+            log.warning("healed %s %s after %.3f s: %s", one.kind, one.title, one.seconds, one.was)
+        self._uplink.healed(healed)
         done = ", ".join(text for text in (made.text, removed.text) if text)
         revision = self._reports.at
         if done:

@@ -10,10 +10,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from netglass.agent.appliers.protocol import Applier, NotThere, Work
+from netglass.agent.healing import Healing
 from netglass.agent.retries import Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.diff import KindPlan, Plan, plan
@@ -69,6 +71,8 @@ class Outcome(msgspec.Struct):
 class Rounds:
     """Rounds over a host's appliers.
 
+    healing  what was found damaged, and healed
+    at_work  set by the caller while what differs is no damage: intent has changed since all was in place
     missing  objects wanted and not in place, by kind and key; of a kind that was never read, all
     known    kinds that were read at least once
     """
@@ -76,6 +80,8 @@ class Rounds:
     def __init__(
         self, appliers: Sequence[Applier], retries: Retries, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.healing = Healing(clock, _wall)
+        self.at_work = True
         self.missing: dict[str, dict[str, Thing]] = {}
         self.known: set[str] = set()
         self._appliers = appliers
@@ -115,6 +121,7 @@ class Rounds:
         self._plan, read = self._compare(desired, kinds)
         self.known |= read
         self._settle(read, self._plan)
+        self.healing.looked(sorted(read), self._plan.of, at_work=self.at_work)
         return read
 
     def make(self, desired: HostState, kinds: Iterable[str]) -> Outcome:
@@ -219,6 +226,10 @@ class Rounds:
             intent = thing.intent if thing is not None else ()
             if self._retries.failed(error, None if removal else thing, intent, self._clock()):
                 log.warning("cannot %s %s", "remove" if removal else "apply", error)
+
+
+def _wall() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _surprise(kind: str, key: str, error: Exception) -> ApplyError:

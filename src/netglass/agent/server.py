@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from netglass.base.errors import NetglassError
-from netglass.model.protocol import BEAT_S, Answer, FeedLine, Registration, Report
+from netglass.model.protocol import BEAT_S, Answer, FeedLine, Healed, Registration, Report
 
 SILENCE_S = 4 * BEAT_S
 """Seconds without a line after which a stream counts as dead."""
@@ -59,6 +59,10 @@ class Server:
     def answer(self, question_id: str, answer: Answer) -> None:
         """Answers a question; raises ServerError."""
         self._call("POST", f"/answers/{quote(question_id, safe='')}", msgspec.json.encode(answer))
+
+    def healed(self, healed: list[Healed]) -> None:
+        """Says what was damaged and is in place again; raises ServerError."""
+        self._call("POST", "/healed", msgspec.json.encode(healed))
 
     def feed(self, since: int | None) -> Iterator[list[FeedLine]]:
         """Gives the feed's lines, as many at a time as came together, without end.

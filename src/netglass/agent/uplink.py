@@ -11,14 +11,15 @@ import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 import msgspec
 
 from netglass.agent.config import Config
 from netglass.agent.replica import Replica
 from netglass.agent.server import Server, ServerError
-from netglass.model.protocol import Answer, Question, Registration, Report
+from netglass.model.protocol import Answer, Healed, Question, Registration, Report
 from netglass.model.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 _FASTEST_S = 0.1
 _EAGER, _EAGER_S = 12, 0.3
 _SLOWEST_S = 5.0
+_MOST_HEALED = 10_000
+_HEALED_AT_ONCE = 500
 
 
 class News(msgspec.Struct, frozen=True):
@@ -58,6 +61,7 @@ class Uplink:
         self._to_send = threading.Condition()
         self._report: Report | None = None
         self._answers: deque[tuple[str, Answer]] = deque()
+        self._healed: deque[Healed] = deque(maxlen=_MOST_HEALED)
         self._registered = threading.Event()
         self._closed = threading.Event()
 
@@ -97,6 +101,12 @@ class Uplink:
         """Sends an answer soon; lost when no server can be reached, as nobody waits for it any more."""
         with self._to_send:
             self._answers.append((question_id, answer))
+            self._to_send.notify()
+
+    def healed(self, healed: Iterable[Healed]) -> None:
+        """Tells of what was healed, as soon as a server takes it; of very many, only of the last `_MOST_HEALED`."""
+        with self._to_send:
+            self._healed.extend(healed)
             self._to_send.notify()
 
     # --- the feed's thread
@@ -155,6 +165,7 @@ class Uplink:
                     self._send_answer(server, question_id, answer)
                 if report is not None:
                     server.report(report)
+                self._send_healed(server)
                 attempt = 0
             except ServerError as error:
                 attempt += 1
@@ -165,6 +176,14 @@ class Uplink:
                     self._report = self._report or report
                 self._closed.wait(_pause(attempt))
 
+    def _send_healed(self, server: Server) -> None:
+        while told := list(islice(self._healed, _HEALED_AT_ONCE)):
+            server.healed(told)
+            with self._to_send:
+                for one in told:
+                    if self._healed and self._healed[0] is one:  # else it gave way to newer ones meanwhile
+                        self._healed.popleft()
+
     def _send_answer(self, server: Server, question_id: str, answer: Answer) -> None:
         try:
             server.answer(question_id, answer)
@@ -174,7 +193,7 @@ class Uplink:
     def _next(self) -> tuple[Report | None, list[tuple[str, Answer]]]:
         self._registered.wait()
         with self._to_send:
-            self._to_send.wait_for(lambda: self._report is not None or bool(self._answers) or self._closed.is_set())
+            self._to_send.wait_for(lambda: self._report or self._answers or self._healed or self._closed.is_set())
             report, answers = self._report, list(self._answers)
             self._report = None
             self._answers.clear()

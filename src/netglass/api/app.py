@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from netglass.api import compute, hosts, identity, image, metadata, networking, operations
+from netglass.api import compute, hosts, identity, image, metadata, metrics, networking, operations
 from netglass.api.edge import reply
 from netglass.api.feed import Feed
 from netglass.api.services import Services
@@ -46,6 +46,7 @@ def create_app(services: Services) -> Starlette:
             *image.routes(services),
             *metadata.routes(services),
             *operations.routes(services, feed),
+            *metrics.routes(services),
         ],
         exception_handlers={404: _no_such_path, 405: _no_such_method},
         lifespan=lifespan,

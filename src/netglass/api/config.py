@@ -19,6 +19,7 @@ chooses its value:
     fernet.key       signs tokens
     agent.secret     host credentials are made of it
     metadata.secret  metadata agents sign with it (model.protocol.instance_signature)
+    metrics.token    whoever reads metrics sends it (Authorization: Bearer)
     <user>.password  first password of the users that the first start makes; changing it later changes nothing
 """
 
@@ -115,6 +116,11 @@ class Secrets:
     def metadata_secret(self) -> str:
         """Gives what metadata agents sign with."""
         return self._value("metadata.secret", secrets.token_hex(32))
+
+    @property
+    def metrics_token(self) -> str:
+        """Gives what whoever reads metrics must send."""
+        return self._value("metrics.token", secrets.token_urlsafe(24))
 
     def password(self, user: str) -> str:
         """Gives the first password of a user that the first start makes."""

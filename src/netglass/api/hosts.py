@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from netglass.control.decision import Decision
 from netglass.control.hosts import decide_register_host, decide_report
 from netglass.model.caller import Caller
 from netglass.model.draft import Draft
-from netglass.model.protocol import Answer, Registration, Report, host_credential
+from netglass.model.protocol import Answer, Healed, Registration, Report, host_credential
 from netglass.model.resources import Host
 
 S = TypeVar("S")
@@ -44,6 +45,7 @@ def routes(services: Services, feed: Feed) -> list[Route]:
         Route(at, wrap(calls.register), methods=["PUT"]),
         Route(at + "/feed", wrap(calls.watch), methods=["GET"]),
         Route(at + "/report", wrap(calls.report), methods=["POST"]),
+        Route(at + "/healed", wrap(calls.healed), methods=["POST"]),
         Route(at + "/answers/{question}", wrap(calls.answer), methods=["POST"]),
     ]
 
@@ -82,6 +84,12 @@ class _AgentCalls:
                 partial(self._decide_report, host, report, request), _agent(host, request)
             )
         self._feed.wake()
+        return Response(status_code=204)
+
+    async def healed(self, request: Request) -> Response:
+        host = self._host(request)
+        healed = await _read(request, list[Healed])
+        await asyncio.to_thread(self._services.healings.add, host, healed)
         return Response(status_code=204)
 
     async def answer(self, request: Request) -> Response:

@@ -6,10 +6,13 @@
     GET /netglass/v1/hosts/{host}/diff              what differs from it on the host, which is asked
     GET /netglass/v1/revision                       the newest revision
     GET /netglass/v1/wait?revision=N&host=H         waits until hosts have realised a revision
+    GET /netglass/v1/healed?since=T&host=H          what was damaged on hosts and put right
     GET /netglass/v1/trace?source=S&destination=D   where a packet goes, and why
 
 `wait`: ``revision`` is a number or ``latest`` (the default); ``host`` may be repeated, and without it all hosts that
 are alive are meant; ``timeout`` in seconds, at most 300, 30 by default.
+
+`healed`: the newest `HEALED_MOST` at most, oldest first; ``since`` is RFC 3339 in UTC, and ``limit`` asks for fewer.
 
 `trace`: source and destination as in ``trace.names``; ``protocol`` is icmp (the default), tcp or udp, these two with
 ``port``; ``evidence`` is model.  Projects may trace between their own ports.
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 
 WAIT_DEFAULT_S = 30.0
 WAIT_MOST_S = 300.0
+HEALED_MOST = 1000
 
 
 def routes(services: Services, feed: Feed) -> list[Route]:
@@ -61,6 +65,7 @@ def routes(services: Services, feed: Feed) -> list[Route]:
         Route("/netglass/v1/hosts/{host}/diff", wrap(calls.diff)),
         Route("/netglass/v1/revision", wrap(calls.revision)),
         Route("/netglass/v1/wait", wrap(calls.wait)),
+        Route("/netglass/v1/healed", wrap(calls.healed)),
         Route("/netglass/v1/trace", wrap(calls.trace)),
     ]
 
@@ -131,6 +136,14 @@ class _Operations:
             message = f"Revision {revision} is not realised after {timeout_s:g} seconds by: {told}."
             raise Unavailable(message, fault="NotRealised") from None
         return reply({"revision": revision, "hosts": named or self._alive()})
+
+    async def healed(self, request: Request) -> Response:
+        self._require_admin(request)
+        query = request.query_params
+        host = self._known(query["host"]) if query.get("host") else ""
+        most, since = _limit(query.get("limit")), _since(query.get("since"))
+        found = await asyncio.to_thread(self._services.healings.newest, most, host, since)
+        return reply({"healed": [{"host": name} | msgspec.to_builtins(one) for name, one in found]})
 
     async def trace(self, request: Request) -> Response:
         from netglass.trace.model import trace_model  # late, as above
@@ -208,6 +221,25 @@ def _revision(text: str, newest: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise Invalid(f"'revision' is {text!r}; a number or 'latest' is wanted.")
     return int(text)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return HEALED_MOST
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= HEALED_MOST):
+        raise Invalid(f"'limit' is {text!r}; a number from 1 to {HEALED_MOST} is wanted.")
+    return int(text)
+
+
+def _since(text: str | None) -> str:
+    if not text:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"'since' is {text!r}; a time as 2026-11-21T12:00:00Z is wanted.") from None
+    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _wish(query: Mapping[str, str]) -> Wish:

@@ -16,6 +16,7 @@ from netglass.model.draft import Draft
 if TYPE_CHECKING:
     from netglass.api.questions import Questions
     from netglass.api.tokens import Tokens
+    from netglass.store.healings import Healings
     from netglass.store.reports import Reports
     from netglass.store.store import Committed, Store
 
@@ -28,22 +29,26 @@ class Services:
 
     store      intent: `snapshot` to read, `commit` to change
     reports    what hosts last said of themselves (outside of the change log)
+    healings   what was damaged on hosts and put right (outside of the change log)
     tokens     issues tokens and tells who holds one
     questions  asks a host something now and waits for its answer
     settings   what the operator set
     public_url base of every URL in catalogues and links, such as http://192.0.2.2:9696; no slash at the end
     agent_secret  what hosts' credentials are made of; empty: no agent is let in
     metadata_secret  with which metadata agents sign for whom they ask; empty: nobody gets metadata
+    metrics_token  with which metrics may be read; empty: by nobody
     """
 
     store: Store
     reports: Reports
+    healings: Healings
     tokens: Tokens
     questions: Questions
     settings: CloudSettings
     public_url: str
     agent_secret: str = field(default="", repr=False)
     metadata_secret: str = field(default="", repr=False)
+    metrics_token: str = field(default="", repr=False)
 
     def caller(self, request: Request) -> Caller:
         """Tells who makes the request, out of its ``X-Auth-Token``.

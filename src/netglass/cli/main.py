@@ -14,7 +14,7 @@ from netglass import __version__
 
 # verb -> (module that defines `app` or a function of the verb's name, one line for --help)
 _GROUPS = ("lab", "host")
-_VERBS = ("server", "agent", "metadata-agent", "plan", "diff", "trace", "wait", "demo")
+_VERBS = ("server", "agent", "metadata-agent", "plan", "diff", "trace", "wait", "history", "demo")
 
 app = typer.Typer(
     name="netglass",

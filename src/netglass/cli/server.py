@@ -102,6 +102,7 @@ def open_services(config: ServerConfig) -> Services:
     from netglass.api.questions import Questions
     from netglass.api.services import Services
     from netglass.api.tokens import Tokens
+    from netglass.store.healings import Healings
     from netglass.store.reports import Reports
     from netglass.store.store import Store
 
@@ -110,6 +111,7 @@ def open_services(config: ServerConfig) -> Services:
     bootstrap(store, config.cloud, secrets)
     return Services(
         store=store,
+        healings=Healings(store),
         reports=Reports(store, config.cloud.agent_down_s),
         tokens=Tokens(secrets.fernet_key.encode(), config.token_lifetime_s, store),
         questions=Questions(),
@@ -117,6 +119,7 @@ def open_services(config: ServerConfig) -> Services:
         public_url=config.base_url,
         agent_secret=secrets.agent_secret,
         metadata_secret=secrets.metadata_secret,
+        metrics_token=secrets.metrics_token,
     )
 
 

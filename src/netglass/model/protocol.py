@@ -6,6 +6,7 @@ The agent calls out over HTTP; the server never calls an agent.
     GET  /netglass/v1/hosts/{host}/feed?since=R       -> FeedLine, newline-delimited JSON, without end
     POST /netglass/v1/hosts/{host}/report             Report -> 204
     POST /netglass/v1/hosts/{host}/answers/{question} Answer -> 204
+    POST /netglass/v1/hosts/{host}/healed             [Healed] -> 204, also when they were told before
     GET  /netglass/v1/hosts/{host}/instance?address=A&network_id=N (or router_id=R) -> Instance, or 404
 
 Each request carries ``Authorization: Bearer <host credential>``: HMAC-SHA256 of the host's name under the cloud's
@@ -132,6 +133,26 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     intent: tuple[str, ...]
     evidence: str
+
+
+class Healed(msgspec.Struct, frozen=True, kw_only=True):
+    """An object on a host that was damaged, and was put right.
+
+    at       when it was found, RFC 3339 in UTC with microseconds; with host, kind and key it tells one from all others
+    title    the object as people would write it
+    intent   the rows that the object comes from
+    was      what was wrong: missing, not wanted, or the facts that were otherwise
+    seconds  from being found to being in place again
+    """
+
+    at: str
+    kind: str
+    key: str
+    title: str
+    owner: str
+    intent: tuple[str, ...]
+    was: str
+    seconds: float
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

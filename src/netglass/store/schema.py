@@ -5,6 +5,7 @@ claim    what no two objects may hold at the same time; its primary key is what 
 change   the log: what each commit did, in order
 counter  one row: the newest revision, and the newest one whose changes are compacted away
 report   what hosts last said of themselves; outside of the log
+healing  what was damaged on hosts and put right, the newest of it; outside of the log
 """
 
 from __future__ import annotations
@@ -68,5 +69,15 @@ reports = Table(
     Column("report", JsonText),
 )
 
-HEAD = "0001"
+healings = Table(
+    "healing",
+    metadata,
+    Column("at", String, primary_key=True),
+    Column("host", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("told", JsonText, nullable=False),
+)
+
+HEAD = "0002"
 """Name of the newest migration."""

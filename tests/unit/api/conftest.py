@@ -25,6 +25,7 @@ from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
 from netglass.model.protocol import GuestReport, Registration, Report
 from netglass.model.resources import HostSettings
+from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 
@@ -57,6 +58,7 @@ class Served:
         self.questions = Questions()
         self.services = Services(
             store=self.store,
+            healings=Healings(self.store),
             reports=self.reports,
             tokens=self.tokens,
             questions=self.questions,

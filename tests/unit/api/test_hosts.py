@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from cryptography.fernet import Fernet
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from netglass.api import hosts, operations
+from netglass.api import hosts, metrics, operations
 from netglass.api.feed import Feed
 from netglass.api.questions import Questions
 from netglass.api.services import Services
@@ -20,7 +21,7 @@ from netglass.api.tokens import Tokens
 from netglass.control.decision import Decision
 from netglass.control.identity import Account, ensure_cloud, project_by_name, user_by_name
 from netglass.model.caller import Caller, CloudSettings
-from netglass.model.protocol import Failing, Registration, Report, host_credential
+from netglass.model.protocol import Failing, Healed, Registration, Report, host_credential
 from netglass.model.resources import (
     AddressRange,
     FixedIp,
@@ -31,10 +32,12 @@ from netglass.model.resources import (
     Row,
     Subnet,
 )
+from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 
 SECRET = "the agents' secret"
+METRICS = "the metrics' token"
 ADMIN = Caller(roles=("admin",))
 HYPERVISOR = Registration(roles=("hypervisor",), settings=HostSettings(bridge_mappings={"default": "br-eth2"}), vcpus=4)
 NETWORK_HOST = msgspec.structs.replace(HYPERVISOR, roles=("network",))
@@ -74,17 +77,23 @@ class Cloud:
         tokens = Tokens(Fernet.generate_key(), 3600, store)
         self.services = Services(
             store=store,
+            healings=Healings(store),
             reports=Reports(store, 15),
             tokens=tokens,
             questions=Questions(),
             settings=CloudSettings(),
             public_url="http://127.0.0.1:9696",
             agent_secret=SECRET,
+            metrics_token=METRICS,
         )
         self.feed = Feed(store)
         self.services.questions.carry_by(self.feed.ask)
         app = Starlette(
-            routes=[*hosts.routes(self.services, self.feed), *operations.routes(self.services, self.feed)],
+            routes=[
+                *hosts.routes(self.services, self.feed),
+                *operations.routes(self.services, self.feed),
+                *metrics.routes(self.services),
+            ],
         )
         self.client = TestClient(app)
         self.tokens = {name: self._token(tokens, name) for name in ("admin", "demo")}
@@ -385,3 +394,36 @@ def test_only_administrators_pause_hosts_and_only_those_that_are(cloud: Cloud) -
     for body in ({}, {"paused": "yes"}, {"paused": True, "more": 1}, []):
         assert cloud.pause("compute1", body).status_code == 400
     assert [host["paused"] for host in cloud.ask("/hosts").json()["hosts"]] == [False]
+
+
+def test_what_a_host_healed_is_told_to_administrators_and_counted(cloud: Cloud) -> None:
+    cloud.register("compute1", HYPERVISOR)
+    one = Healed(
+        at="2026-11-21T12:00:00.000001Z", kind="flows", key="k", title="t", owner="switching",
+        intent=("host:compute1",), was="missing", seconds=0.25,
+    )  # fmt: skip
+
+    assert cloud.agent("POST", "compute1", "/healed", [one]).status_code == 204
+    assert cloud.agent("POST", "compute1", "/healed", [one], host_credential(SECRET, "compute2")).status_code == 403
+
+    assert cloud.ask("/healed", "demo").status_code == 403
+    assert cloud.ask("/healed").json()["healed"] == [{"host": "compute1"} | json.loads(msgspec.json.encode(one))]
+    assert cloud.ask("/healed?since=2026-11-21T12:00:01Z").json()["healed"] == []
+    assert cloud.ask("/healed?host=nosuch").status_code == 404
+    for query in ("limit=0", "limit=x", "since=yesterday"):
+        assert cloud.ask(f"/healed?{query}").status_code == 400
+
+
+def test_monitoring_reads_metrics_with_its_token_and_nobody_without(cloud: Cloud) -> None:
+    cloud.register("compute1", HYPERVISOR)
+    cloud.report("compute1", report(at=3))
+
+    def read(token: str) -> Any:
+        return cloud.client.get("/netglass/v1/metrics", headers={"Authorization": f"Bearer {token}"})
+
+    assert read("wrong").status_code == 401
+    assert cloud.client.get("/netglass/v1/metrics").status_code == 401
+    lines = read(METRICS).text.splitlines()
+    assert 'netglass_host_alive{host="compute1"} 1.0' in lines
+    assert 'netglass_host_realised_revision{host="compute1"} 3.0' in lines
+    assert f"netglass_revision {float(cloud.store.snapshot.revision)}" in lines

@@ -21,6 +21,7 @@ from netglass.control.decision import Decision
 from netglass.control.identity import Account, ensure_cloud, project_by_name, user_by_name
 from netglass.model.caller import Caller, CloudSettings
 from netglass.model.resources import Row
+from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 from netglass.trace.result import Trace
@@ -37,6 +38,7 @@ class Asking:
         tokens = Tokens(Fernet.generate_key(), 3600, store)
         services = Services(
             store=store,
+            healings=Healings(store),
             reports=Reports(store, 15),
             tokens=tokens,
             questions=Questions(),

@@ -21,6 +21,7 @@ from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
 from netglass.model.protocol import Registration
 from netglass.model.resources import HostSettings, Project, RoleAssignment, User
+from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 
@@ -51,6 +52,7 @@ class Cloud:
         self.reports = Reports(self.store, settings.agent_down_s)
         self.services = Services(
             store=self.store,
+            healings=Healings(self.store),
             reports=self.reports,
             tokens=self.tokens,
             questions=Questions(),

@@ -1,0 +1,93 @@
+"""Knows damage from change: an object that was in place, is wanted as it was, and is found otherwise, was damaged.
+
+What differs while the agent is at work on other intent, or on what its own work disturbed, is no damage; neither is
+what differs at the first look at a machine, as nobody knows since when.  Damage is told once it is healed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from netglass.desired.diff import KindPlan
+from netglass.desired.state import Thing
+from netglass.desired.text import changed_facts, printable, title
+from netglass.model.protocol import Healed
+
+_MOST_TOLD = 200
+"""Characters of what was wrong: a file's whole text is not told."""
+
+Place = tuple[str, str]  # kind, key
+
+
+class _Damage(msgspec.Struct, frozen=True):
+    at: str
+    since: float
+    thing: Thing
+    was: str
+
+
+class Healing:
+    """What was found damaged, and what became of it.
+
+    clock  monotonic, in seconds
+    wall   RFC 3339 in UTC with microseconds
+    """
+
+    def __init__(self, clock: Callable[[], float], wall: Callable[[], str]) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._off: dict[str, set[str]] = {}  # by kind: what differed when it was last looked at
+        self._damaged: dict[Place, _Damage] = {}
+        self._healed: list[Healed] = []
+
+    def looked(self, kinds: Iterable[str], found: Callable[[str], KindPlan], *, at_work: bool) -> None:
+        """Takes over what differs in `kinds`.
+
+        found    gives the difference of a kind
+        at_work  intent has changed, and the machine has not been all in place since
+        """
+        for kind in kinds:
+            part = found(kind)
+            off = {thing.key: (thing, was) for thing, was in _differing(part)}
+            known = self._off.get(kind)
+            if known is not None and not at_work:
+                for key in off.keys() - known:
+                    thing, was = off[key]
+                    self._damaged.setdefault((kind, key), _Damage(self._wall(), self._clock(), thing, was))
+            self._off[kind] = set(off)
+            for place in [place for place in self._damaged if place[0] == kind and place[1] not in off]:
+                self._healed.append(self._told(self._damaged.pop(place)))
+
+    def take(self) -> list[Healed]:
+        """Gives what was healed since the last call, in the order in which it was found in place."""
+        healed, self._healed = self._healed, []
+        return healed
+
+    def _told(self, damage: _Damage) -> Healed:
+        thing = damage.thing
+        return Healed(
+            at=damage.at,
+            kind=thing.kind,
+            key=thing.key,
+            title=printable(title(thing)),
+            owner=thing.owner,
+            intent=thing.intent,
+            was=damage.was,
+            seconds=round(self._clock() - damage.since, 3),
+        )
+
+
+def _differing(part: KindPlan) -> Iterable[tuple[Thing, str]]:
+    yield from ((thing, "missing") for thing in part.add)
+    yield from ((thing, "not wanted") for thing in part.delete)
+    for found, wanted in part.change:
+        facts = changed_facts(found, wanted)
+        told = "; ".join(f"{name} was {_short(was)} instead of {_short(right)}" for name, (was, right) in facts.items())
+        yield wanted, told
+
+
+def _short(value: object) -> str:
+    text = printable(str(value))
+    return text if len(text) <= _MOST_TOLD else text[:_MOST_TOLD] + "…"

@@ -1,0 +1,87 @@
+"""Damage is told once it is healed; work on other intent is no damage."""
+
+from __future__ import annotations
+
+import msgspec
+from shelf import Shelf
+
+from netglass.agent.retries import Retries
+from netglass.agent.rounds import ALL_KINDS, Rounds
+from netglass.desired.state import HostState, Namespace, PortTag, SwitchPort, Sysctl
+
+PORT = SwitchPort(owner="plugging", intent=("port:p",), bridge="br-int", name="tap1")
+TAG = PortTag(owner="plugging", intent=("port:p",), port="tap1", vlan=1)
+SPACE = Namespace(owner="dhcp", intent=("network:n",), name="qdhcp-n")
+STATE = HostState(host="h", namespaces=(SPACE,), switch_ports=(PORT,), port_tags=(TAG,))
+
+
+class Machine:
+    """A shelf that is in place, with a clock that each look sets on by a second."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.shelf = Shelf()
+        self.rounds = Rounds([self.shelf], Retries(), lambda: self.now)
+        self.round()
+        self.round()
+        self.rounds.at_work = False
+
+    def round(self, state: HostState = STATE) -> list[tuple[str, str, str, float]]:
+        self.rounds.make(state, ALL_KINDS)
+        self.rounds.remove(lambda: False)
+        self.now += 1
+        return [(one.kind, one.key, one.was, one.seconds) for one in self.rounds.healing.take()]
+
+    def rounds_of_two(self) -> list[tuple[str, str, str, float]]:
+        return [*self.round(), *self.round()]
+
+
+def test_what_was_made_at_first_was_not_damaged() -> None:
+    assert Machine().rounds.healing.take() == []
+
+
+def test_what_is_lost_is_told_once_it_is_there_again() -> None:
+    machine = Machine()
+    del machine.shelf.things["namespaces", "qdhcp-n"]
+    machine.shelf.broken = {"qdhcp-n"}
+    assert machine.round() == []
+    machine.shelf.broken = set()
+    machine.now += 60
+    assert machine.round() == []
+    assert machine.round() == [("namespaces", "qdhcp-n", "missing", 62.0)]
+    assert machine.round() == []
+
+
+def test_what_was_changed_is_told_with_what_was_wrong() -> None:
+    machine = Machine()
+    machine.shelf.things["port_tags", "tap1"] = msgspec.structs.replace(TAG, vlan=777)
+    assert machine.rounds_of_two() == [("port_tags", "tap1", "vlan was 777 instead of 1", 1.0)]
+
+
+def test_what_nobody_wants_and_bears_our_mark_is_told() -> None:
+    machine = Machine()
+    machine.shelf.things["namespaces", "qdhcp-x"] = msgspec.structs.replace(SPACE, name="qdhcp-x")
+    assert machine.rounds_of_two() == [("namespaces", "qdhcp-x", "not wanted", 1.0)]
+
+
+def test_work_on_other_intent_is_no_damage() -> None:
+    machine = Machine()
+    machine.rounds.at_work = True
+    other = msgspec.structs.replace(STATE, namespaces=(), port_tags=(msgspec.structs.replace(TAG, vlan=2),))
+    assert [*machine.round(other), *machine.round(other)] == []
+
+
+def test_what_was_wrong_is_told_in_short() -> None:
+    machine = Machine()
+    state = msgspec.structs.replace(
+        STATE, sysctls=(Sysctl(owner="dhcp", intent=("x",), netns="", name="a/b", value="1"),)
+    )
+    machine.rounds.at_work = True
+    machine.round(state)
+    machine.round(state)
+    machine.rounds.at_work = False
+    [key] = [key for key in machine.shelf.things if key[0] == "sysctls"]
+    machine.shelf.things[key] = msgspec.structs.replace(machine.shelf.things[key], value="9" * 5000)
+    machine.round(state)
+    [(_, _, was, _)] = machine.round(state)
+    assert len(was) < 300

@@ -276,10 +276,68 @@ ROUTED: list[Row] = [
     ),
 ]
 
+SIX = "c0ffee06-0001-4a4f-8a6b-000000000001"
+SIX_TOO = "c0ffee06-0002-4a4f-8a6b-000000000002"
+SIX_OUTSIDE = "c0ffee06-0003-4a4f-8a6b-000000000003"
+INSIDE_SIX = "27d3c2b1-a0f9-4e8d-9c7b-6a5f4e3d2c88"
+
+ROUTED_IPV6: list[Row] = [
+    *(row for row in ROUTED if not isinstance(row, FloatingIp) and row.id not in (FLOATING_PORT, OUTSIDE)),
+    Subnet(
+        id=SIX,
+        network_id=NET1,
+        ip_version=6,
+        cidr="2001:db8:1::/64",
+        gateway_ip="fe80::1",
+        ipv6_ra_mode="slaac",
+        ipv6_address_mode="slaac",
+        dns_nameservers=("2001:db8::53", "192.0.2.53", "2001:db8::54\nprefix ::/0"),
+        created_at="2026-11-21T00:00:02Z",
+    ),
+    Subnet(
+        id=SIX_TOO,
+        network_id=NET1,
+        ip_version=6,
+        cidr="2001:db8:2::/64",
+        gateway_ip="2001:db8:2::",
+        ipv6_ra_mode="dhcpv6-stateful",
+        ipv6_address_mode="dhcpv6-stateful",
+        created_at="2026-11-21T00:00:03Z",
+    ),
+    Subnet(
+        id=SIX_OUTSIDE,
+        network_id=PUBLIC,
+        ip_version=6,
+        cidr="2001:db8:f::/64",
+        gateway_ip="2001:db8:f::1",
+        enable_dhcp=False,
+        created_at="2026-11-21T00:00:04Z",
+    ),
+    Port(
+        id=INSIDE_SIX,
+        network_id=NET1,
+        mac_address="fa:16:3e:00:00:06",
+        device_owner="network:router_interface",
+        device_id=ROUTER,
+        fixed_ips=(FixedIp(SIX, "2001:db8:1::2"), FixedIp(SIX_TOO, "2001:db8:2::")),
+        host_id="control",
+    ),
+    Port(
+        id=OUTSIDE,
+        network_id=PUBLIC,
+        mac_address="fa:16:3e:00:00:02",
+        device_owner="network:router_gateway",
+        device_id=ROUTER,
+        fixed_ips=(FixedIp(PUBLIC_SUBNET, "203.0.113.2"), FixedIp(SIX_OUTSIDE, "2001:db8:f::2")),
+        host_id="control",
+    ),
+]
+
 STORIES: dict[str, list[Row]] = {
     "basic_use_cases": BASIC_USE_CASES,
     "the_other_way": THE_OTHER_WAY,
     "routed": ROUTED,
+    "routed_ipv6": ROUTED_IPV6,
     "packet_flows": PACKET_FLOWS,
     "populated": POPULATED,
 }

@@ -50,9 +50,12 @@ class WholeAgent:
         self._observer = Rounds(appliers_of(config, self._database, watched), Retries())
 
     def differs(self) -> Plan:
-        """Gives what differs on the host, as a look that knows nothing of the agent's finds it."""
+        """Gives what differs on the host, as a look that knows nothing of the agent's finds it.
+
+        What was said to neighbours is not there to be seen.
+        """
         self._database.run()
-        return self._observer.compare(self._desired, ALL_KINDS)
+        return self._observer.compare(self._desired, ALL_KINDS - {"announcements"})
 
     def await_settled(self, seconds: float, also: Callable[[], bool] = lambda: True) -> float:
         """Waits until nothing differs and `also` holds; gives how long it took, fails with what differs."""

@@ -5,7 +5,7 @@
     tunnels   br-tun, and what leads to other hosts
     plugging  guests' ports
     dhcp      DHCP servers, and the metadata proxies beside them
-    routing   routers, and the same
+    routing   routers, the same, and what advertises them
     guests    light guests
 
 Called by the agent, by ``netglass plan``, and by whatever wants to know why a host is as it is.

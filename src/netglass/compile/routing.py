@@ -3,8 +3,8 @@
     qrouter-<id>   qr-<port>  on br-int with the network's tag, one for each subnet (or port) that the router joins
                    qg-<port>  on the external network's bridge (setting gateway_link: bridge) or on br-int (integration)
 
-The address of a floating IP sits on qg as a /32, so that the router answers ARP for it, and its neighbours are told
-when it appears there.
+The address of a floating IP sits on qg as a /32, so that the router answers ARP for it.  Neighbours are told of every
+address as it appears.  IPv6 is routed as it is, without translation; ``compile.advertising`` tells guests of it.
 
 Called by compile.compiler.  Source: DATAPLANE.md, "Routing"; Neutron's l3 agent for sysctls and routes.
 """
@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeVar
 
 from netglass.base.ids import qg_name, qr_name, qrouter_name
+from netglass.compile.advertising import Advertised, advertised, advertisements
 from netglass.compile.flow import flow
 from netglass.compile.metadata import router_proxy
 from netglass.compile.place import INTEGRATION, Carried, Place, is_word
@@ -53,6 +54,8 @@ _SYSCTLS = (
     ("net/ipv4/conf/all/arp_ignore", "1"),
     ("net/ipv4/conf/all/arp_announce", "2"),
     ("net/ipv6/conf/all/forwarding", "1"),
+    # The store gave each address out once: a router need not listen for a second whether somebody has it.
+    ("net/ipv6/conf/default/accept_dad", "0"),
 )
 
 
@@ -111,6 +114,9 @@ def _route(place: Place, router: Router, ports: list[Port]) -> Iterator[Thing | 
     yield from _translate(routing)
     if routing.inside:
         yield from router_proxy(place, router.id, routing.netns, sorted(leg.device for leg in routing.inside))
+    found = [one for leg in routing.inside if (one := _advertised(leg)) is not None]
+    if found:
+        yield from advertisements(place, router, routing.netns, sorted(found, key=lambda one: one.device))
     yield from routing.diagnostics
 
 
@@ -160,17 +166,30 @@ def _wire(routing: _Routing, leg: _Leg) -> Iterator[Thing]:
     mac, mtu = leg.port.mac_address, leg.carried.network.mtu
     yield SwitchPort(owner=OWNER, intent=intent, bridge=bridge, name=device, type="internal", external_ids=ids)
     yield Link(owner=OWNER, intent=intent, netns=netns, name=device, form="internal", mac=mac, mtu=mtu)
-    # No neighbour may give the router an address or a route.
-    yield Sysctl(owner=OWNER, intent=intent, netns=netns, name=f"net/ipv6/conf/{device}/accept_ra", value="0")
-    for cidr, _ in leg.addresses:
+    # No neighbour may give the router an address or a route, but for the way out where nothing else is named.
+    heeding = (("accept_ra", "2"), ("autoconf", "0"))  # 2: although it forwards
+    for setting, value in heeding if outside and _learns_gateway(leg) else (("accept_ra", "0"),):
+        yield Sysctl(owner=OWNER, intent=intent, netns=netns, name=f"net/ipv6/conf/{device}/{setting}", value=value)
+    six = _advertised(leg) if not outside else None
+    for cidr in (*(cidr for cidr, _ in leg.addresses), *(six.own if six is not None else ())):
         yield Address(owner=OWNER, intent=intent, netns=netns, device=device, cidr=cidr)
         address = cidr.partition("/")[0]
-        if ":" not in address:
-            yield Announcement(owner=OWNER, intent=intent, netns=netns, device=device, address=address)
+        yield Announcement(owner=OWNER, intent=intent, netns=netns, device=device, address=address)
     if bridge == INTEGRATION:
         yield from tagged(routing.place, leg.port, device, OWNER)
     else:
         yield from _tagged_outside(leg, bridge)
+
+
+def _learns_gateway(leg: _Leg) -> bool:
+    """Says whether a router has IPv6 outside and nobody said who leads on: the provider's router does."""
+    outer = [subnet for _, subnet in leg.addresses if subnet.ip_version == 6]
+    return bool(outer) and not any(subnet.gateway_ip for subnet in outer)
+
+
+def _advertised(leg: _Leg) -> Advertised | None:
+    """Gives an inner device as it is to be advertised; None without IPv6."""
+    return advertised(leg.port, leg.device, [subnet for _, subnet in leg.addresses], leg.carried.network.mtu)
 
 
 def _tagged_outside(leg: _Leg, bridge: str) -> Iterator[Thing]:

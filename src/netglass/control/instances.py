@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv6Address, ip_address
 
+from netglass.base.eui64 import mac_of
 from netglass.control.owners import ROUTER_INTERFACES
 from netglass.model.protocol import Instance
 from netglass.model.resources import Port, Server
@@ -52,19 +53,11 @@ def _holders(snapshot: Snapshot, network_id: str, text: str) -> Iterable[Port]:
     except ValueError:
         return []
     if isinstance(address, IPv6Address) and address.is_link_local:
-        mac = _mac_of(address)
+        mac = mac_of(address)
         found: list[Port] = snapshot.rows("ports_by_mac", (network_id, mac)) if mac else []
         return found
     subnets = snapshot.ids("subnets_by_network", network_id)
     return [port for subnet in subnets for port in snapshot.rows("ports_by_address", (subnet, str(address)))]
-
-
-def _mac_of(address: IPv6Address) -> str:
-    """Gives the MAC that a link-local address was made of (RFC 4291, appendix A); empty when it was not."""
-    half = address.packed[8:]
-    if half[3:5] != b"\xff\xfe":
-        return ""
-    return bytes((half[0] ^ 0x02, *half[1:3], *half[5:])).hex(":")
 
 
 def _instance(snapshot: Snapshot, port: Port) -> Instance | None:

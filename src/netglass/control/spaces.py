@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from netglass.base.eui64 import interface_id
 from netglass.model.resources import AddressRange, Subnet
 
 AUTO_MODES = frozenset({"slaac", "dhcpv6-stateless"})
@@ -68,7 +69,5 @@ def text_of(version: int, number: int) -> str:
 
 
 def eui64(subnet: Subnet, mac: str) -> int:
-    """Gives the address that a host with this MAC makes in a /64 (RFC 4291, appendix A)."""
-    bits = int(mac.replace(":", ""), 16)
-    interface = (bits >> 24 << 40) | (0xFFFE << 24) | (bits & 0xFFFFFF)
-    return space_of(subnet).first | (interface ^ (1 << 57))
+    """Gives the address that a host with this MAC makes in a /64."""
+    return space_of(subnet).first | interface_id(mac)

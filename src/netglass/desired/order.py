@@ -1,8 +1,12 @@
 """The one order in which kinds of objects are made, and the one in which they go.
 
 Making: a thing comes after what it needs, and a port's VLAN tag, which lets packets through, after all that guards
-and serves it; only a guest's boot comes later.  An internal port's device is made by the switch, so that such links
-are moved and set after the switch ports, while all others must be there before them.
+and serves it; only what speaks unasked, and a guest's boot, come later.
+
+Some kinds have two turns (`Thing.late`).  An internal port's device is made by the switch, so that such links are
+moved and set after the switch ports, while all others must be there before them.  A namespace's own settings, which
+devices take on as they arrive, come before these, and those of devices after them.  A daemon that speaks as soon as it
+starts does so once it is heard.
 
 Removing comes after all making (the kernel takes 20-50 ms to delete a device), and begins with what lets packets
 through.
@@ -14,31 +18,33 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netglass.desired.diff import Plan
-from netglass.desired.state import Link, Thing
+from netglass.desired.state import Thing
 
 
 class Stage(NamedTuple):
-    """A kind's turn; `internal` divides the links, and is None for every other kind."""
+    """A kind's turn; `late` says which of the two, and is None where a kind has one."""
 
     kind: str
-    internal: bool | None = None
+    late: bool | None = None
 
 
 MAKING = (
     Stage("namespaces"),
+    Stage("sysctls", late=False),
     Stage("guests"),  # a hull brings its taps
-    Stage("links", internal=False),
+    Stage("links", late=False),
     Stage("bridges"),
     Stage("switch_ports"),
-    Stage("links", internal=True),
-    Stage("sysctls"),
+    Stage("links", late=True),
+    Stage("sysctls", late=True),
     Stage("addresses"),
     Stage("routes"),
     Stage("rule_sets"),
     Stage("flows"),
     Stage("files"),
-    Stage("daemons"),
+    Stage("daemons", late=False),
     Stage("port_tags"),
+    Stage("daemons", late=True),
     Stage("announcements"),  # heard only once the port has its tag
     Stage("guest_boots"),
 )
@@ -72,10 +78,10 @@ class Step(NamedTuple):
 
 def making(plan: Plan) -> Iterator[Step]:
     """Gives the steps that make and change, in order; those with nothing to do are left out."""
-    for kind, internal in MAKING:
+    for kind, late in MAKING:
         part = plan.of(kind)
-        add = tuple(thing for thing in part.add if _in_stage(thing, internal))
-        change = tuple(pair for pair in part.change if _in_stage(pair[1], internal))
+        add = tuple(thing for thing in part.add if late in (None, thing.late))
+        change = tuple(pair for pair in part.change if late in (None, pair[1].late))
         if add or change:
             yield Step(kind, add, change)
 
@@ -86,7 +92,3 @@ def removing(plan: Plan) -> Iterator[tuple[str, tuple[Thing, ...]]]:
         doomed = plan.of(kind).delete
         if doomed:
             yield kind, doomed
-
-
-def _in_stage(thing: Thing, internal: bool | None) -> bool:
-    return internal is None or (isinstance(thing, Link) and (thing.form == "internal") == internal)

@@ -31,11 +31,12 @@ How each kind is known as ours on a machine (decided before a kind may exist; Fe
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 import msgspec
 
-OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing", "metadata")
+OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing", "metadata", "advertising")
 """Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
 
 DEAD_VLAN = 4095
@@ -63,6 +64,11 @@ class Thing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def key(self) -> str:
         """Names the object among those of its kind on the host."""
         raise NotImplementedError
+
+    @property
+    def late(self) -> bool:
+        """Says whether it belongs to the second turn of its kind, where that has two (``desired.order``)."""
+        return False
 
 
 class Namespace(Thing, frozen=True, kw_only=True):
@@ -148,6 +154,11 @@ class Link(Thing, frozen=True, kw_only=True):
     def awaited(self) -> bool:
         """Says whether somebody else makes the device, so that its absence is waited out and not mended."""
         return self.form in ("tap", "nic")
+
+    @property
+    def late(self) -> bool:
+        """Says whether the switch makes the device."""
+        return self.form == "internal"
 
 
 class Bridge(Thing, frozen=True, kw_only=True):
@@ -267,13 +278,16 @@ class RuleSet(Thing, frozen=True, kw_only=True):
 
 
 class Announcement(Thing, frozen=True, kw_only=True):
-    """That the neighbours of a device were told who has an address now, since it was last set (gratuitous ARP)."""
+    """That the neighbours of a device were told who has an address now, since it was last set.
+
+    By gratuitous ARP, or an unsolicited neighbour advertisement.
+    """
 
     kind: ClassVar[str] = "announcements"
 
     netns: str
     device: str
-    address: str  # IPv4
+    address: str
 
     @property
     def key(self) -> str:
@@ -292,6 +306,14 @@ class Sysctl(Thing, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         return f"{self.netns} {self.name}"
+
+    @property
+    def late(self) -> bool:
+        """Says whether it is a device's own; those of the namespace are what its devices begin with."""
+        return _OF_A_DEVICE.fullmatch(self.name) is not None
+
+
+_OF_A_DEVICE = re.compile(r"net/ipv[46]/(conf|neigh)/(?!(all|default)/)[^/]+/.*")
 
 
 class File(Thing, frozen=True, kw_only=True):
@@ -324,6 +346,7 @@ class Daemon(Thing, frozen=True, kw_only=True):
                   (DHCPRELEASE, RFC 2131, section 4.4.6), else dnsmasq keeps the address from its next owner
     read_at_start digest of what it reads from files when it starts and never again; with another one it is another
                   process
+    unasked       it speaks as it starts and as it reads its files again, so that it must wait until it is heard
     """
 
     kind: ClassVar[str] = "daemons"
@@ -334,10 +357,15 @@ class Daemon(Thing, frozen=True, kw_only=True):
     reload_files: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = ()  # ascending by address's text
     read_at_start: str = ""  # empty: nothing
+    unasked: bool = False
 
     @property
     def key(self) -> str:
         return self.name
+
+    @property
+    def late(self) -> bool:
+        return self.unasked
 
 
 KINDS: tuple[type[Thing], ...] = (

@@ -237,12 +237,13 @@ class HostSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     l2_population: bool = False  # br-tun is told where every MAC and address is; else it learns
     datapath_type: str = "system"  # system (kernel module) or netdev (userspace), after the agent's probe
     firewall_driver: str = "iptables_hybrid"  # or openvswitch: whether guests sit behind a qbr
-    state_root: str = "/var/lib/neutron"  # dhcp/, metadata_proxy
+    state_root: str = "/var/lib/neutron"  # dhcp/, ra/, metadata_proxy
     instances_root: str = "/var/lib/nova/instances"
     dns_domain: str = "openstacklocal"  # of the names that this host's DHCP servers give to guests
     dhcp_lease_s: int = 86400  # seconds, at least 120 (dnsmasq's own least)
     gateway_link: str = "bridge"  # where routers' outer ports sit: on the external bridge itself, or integration
     enable_isolated_metadata: bool = True  # where no router is the gateway, qdhcp serves metadata, and DHCP says so
+    radvd_user: str = "radvd"  # what sends routers' advertisements runs as this user
     metadata_proxy_user: str = "haproxy"  # user and group of metadata proxies; the agent's socket is open to the group
 
 

@@ -16,7 +16,7 @@ import msgspec
 from netglass.agent.appliers.protocol import Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import Announcement, HostState, Thing
-from netglass.host.arp import announce
+from netglass.host.announcing import announce
 from netglass.host.children import replace_file
 from netglass.host.conversations import Conversations
 

@@ -11,8 +11,16 @@ from typing import TypeVar
 import msgspec
 
 
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A document begins."""
+
+    title: str
+    text: str  # in one sentence what is special of its deployment
+    picture: str  # of its hosts; lines of text, printed as they are
+
+
 class Began(msgspec.Struct, frozen=True, kw_only=True):
-    """A use case begins."""
+    """A section of a document begins: a use case, a way that packets take."""
 
     title: str
 
@@ -26,16 +34,37 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """A command that was run, and all that it printed."""
 
-    place: str  # where a reader would type it: a host's name, ``guest vm1``, ``demo`` or ``admin`` for the client
+    place: str  # where a reader would type it: a host's name, ``guest vm1``, or a user's, ``demo`` or ``admin``
     command: str  # as a reader would type it there
     output: str
     status: int = 0  # exit status
     seconds: float = 0.0  # wall clock
     marks: tuple[str, ...] = ()  # words of the output that matter here; printed bold
+    only: tuple[str, ...] = ()  # lines with none of these are left out of print, and "[…]" says so; empty: all are in
+    after: int = 0  # lines that are printed after each one with such a word
 
     def marked(self, *words: str) -> Shown:
         """Gives the same with words to print bold."""
         return msgspec.structs.replace(self, marks=words)
+
+    def cut(self, *words: str, after: int = 0) -> Shown:
+        """Gives the same, of which only lines with one of `words`, and some after each, are printed."""
+        return msgspec.structs.replace(self, only=words, after=after)
+
+    def lines(self) -> list[str]:
+        """Gives the lines to print; one ``[…]`` for all that are left out between two of them."""
+        lines = [line for line in self.output.expandtabs().rstrip().splitlines() if line.strip()]
+        if not self.only:
+            return lines
+        hits = [n for n, line in enumerate(lines) if any(word in line for word in self.only)]
+        kept = {m for n in hits for m in range(n, n + self.after + 1)}
+        found: list[str] = []
+        for number, line in enumerate(lines):
+            if number in kept:
+                found.append(line)
+            elif not found or found[-1] != GAP:
+                found.append(GAP)
+        return found
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +83,10 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-Event = Began | Said | Shown | Claim | Took
+GAP = "[…]"
+"""Stands for lines that are left out, as the course has it."""
+
+Event = Opened | Began | Said | Shown | Claim | Took
 
 Told = TypeVar("Told")
 Scene = Generator[Event, None, Told]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from netglass.demo.claims import Began, Claim, Event, Said, Shown, Took
+from netglass.demo.claims import GAP, Began, Claim, Event, Opened, Said, Shown, Took
+from netglass.demo.run import Outcome
 
 WIDTH = 100
 _GOES_ON = " \\"
@@ -24,6 +26,8 @@ class Printer:
     def event(self, event: Event) -> None:
         """Prints one event."""
         match event:
+            case Opened():
+                self._opened(event)
             case Began():
                 self._console.print()
                 self._console.rule(Text(event.title, style="bold"), align="left", style="dim")
@@ -36,13 +40,23 @@ class Printer:
             case Took():
                 self._console.print(Text.assemble(("  ⏱ ", "dim"), f"{event.what}: {spell(event.seconds)}"))
 
+    def _opened(self, opened: Opened) -> None:
+        self._console.print()
+        self._console.rule(characters="━", style="bold cyan")
+        self._console.print(Text(opened.title, style="bold cyan"))
+        self._console.rule(characters="━", style="bold cyan")
+        self._console.print(Text("\n" + textwrap.fill(opened.text, WIDTH, break_on_hyphens=False) + "\n"))
+        self._console.print(Text(opened.picture.rstrip("\n"), style="dim"))
+
     def _shown(self, shown: Shown) -> None:
         prompt = Text.assemble((f"\n{shown.place}", "cyan"), (" $ ", "dim"))
         room = WIDTH - len(prompt.plain) - len(_GOES_ON)
         head = textwrap.wrap(shown.command, room, break_on_hyphens=False) or [""]
         self._console.print(prompt.append(f"{_GOES_ON}\n      ".join(head), style="bold cyan"), soft_wrap=True)
-        for line in shown.output.expandtabs().rstrip().splitlines():
-            if line.strip():
+        for line in shown.lines():
+            if line == GAP:
+                self._console.print(Text(f"  {GAP}", style="dim"))
+            else:
                 self._line(line, shown.marks)
         if shown.status:
             self._console.print(Text(f"  (exit status {shown.status})", style="red"))
@@ -65,23 +79,33 @@ class Printer:
             for label, words in (("wanted", claim.wanted), ("found", claim.found)):
                 self._console.print(Text(f"      {label:<6} {words.strip()}", style="red"), soft_wrap=True)
 
-    def summary(self, claims: list[Claim], times: list[Took], seconds: float) -> None:
+    def summary(self, outcomes: Sequence[Outcome], up: Took, seconds: float) -> None:
         """Prints what took how long, the claims that do not hold, and how many do."""
         self._console.print()
         self._console.rule(Text("Summary", style="bold"), align="left", style="dim")
         table = Table(box=None, show_header=False, pad_edge=True)
         table.add_column(overflow="fold")
         table.add_column(justify="right", no_wrap=True)
-        for took in times:
-            table.add_row(took.what, spell(took.seconds))
-        table.add_row("the whole demo", spell(seconds))
+        table.add_row(up.what, spell(up.seconds))
+        for outcome in outcomes:
+            table.add_row()
+            held = sum(claim.held for claim in outcome.claims)
+            table.add_row(Text(f"{outcome.part}: {held} of {len(outcome.claims)} claims hold", style="bold"), "")
+            for took in outcome.times:
+                table.add_row(f"  {took.what}", spell(took.seconds))
+        table.add_row()
+        table.add_row(Text("the whole demo", style="bold"), Text(spell(seconds), style="bold"))
         self._console.print(table)
+        claims = [claim for outcome in outcomes for claim in outcome.claims]
         failed = [claim for claim in claims if not claim.held]
         for claim in failed:
             self._claim(claim)
-        held = len(claims) - len(failed)
         style = "bold red" if failed else "bold green"
-        self._console.print(Text(f"\n{held} of {len(claims)} claims hold.", style=style))
+        self._console.print(Text(f"\n{len(claims) - len(failed)} of {len(claims)} claims hold.", style=style))
+        for outcome in outcomes:
+            if not outcome.finished:
+                text = f"{outcome.part} ended early: what comes next stands on a claim that does not hold."
+                self._console.print(Text(text, style="bold red"))
 
     def remark(self, text: str) -> None:
         """Prints lines as they are."""

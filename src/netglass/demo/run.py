@@ -1,4 +1,4 @@
-"""Plays the three use cases one after the other, and counts what held."""
+"""Plays the parts of the demo, each a document, and counts what held."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from collections.abc import Callable
 
 import msgspec
 
-from netglass.demo import create_network, launch_guests, serve_dhcp
+from netglass.demo.basic_use_cases import story as basic_use_cases
 from netglass.demo.claims import Began, Broken, Claim, Event, Scene, Took
+from netglass.demo.packet_flows import story as packet_flows
 from netglass.demo.stage import Stage
+
+PARTS: dict[str, Callable[[Stage], Scene[None]]] = {"vlan": basic_use_cases.play, "gre": packet_flows.play}
+"""By the lab that each plays on, in the order in which they are played."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a whole run showed."""
+    """What one part showed.
 
+    part      its key in `PARTS`
+    seconds   wall clock of all its sections
+    finished  False: something was missing that later steps stand on
+    """
+
+    part: str
     claims: tuple[Claim, ...]
     times: tuple[Took, ...]
-    seconds: float  # wall clock of all use cases
-    finished: bool  # False: something was missing that later steps stand on
+    seconds: float
+    finished: bool
 
     @property
     def good(self) -> bool:
@@ -26,31 +36,25 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.finished and bool(self.claims) and all(claim.held for claim in self.claims)
 
 
-def story(stage: Stage) -> Scene[None]:
-    """Plays the use cases; each stands on the one before."""
-    network = yield from create_network.play(stage)
-    guests = yield from launch_guests.play(stage)
-    yield from serve_dhcp.play(stage, network, guests)
-
-
-def show(stage: Stage, tell: Callable[[Event], None]) -> Outcome:
-    """Plays all on `stage`, hands each event to `tell` as it comes, and gives the outcome."""
+def show(part: str, stage: Stage, tell: Callable[[Event], None]) -> Outcome:
+    """Plays one part on `stage`, hands each event to `tell` as it comes, and gives the outcome."""
     began = time.monotonic()
     seen: list[Event] = []
-    use_cases: list[tuple[str, float]] = []
+    sections: list[tuple[str, float]] = []
     finished = True
     try:
-        for event in story(stage):
+        for event in PARTS[part](stage):
             if isinstance(event, Began):
-                use_cases.append((event.title, time.monotonic()))
+                sections.append((event.title, time.monotonic()))
             seen.append(event)
             tell(event)
     except Broken:
         finished = False
     ended = time.monotonic()
-    starts = [*(at for _, at in use_cases), ended]
-    whole = [Took(what=title, seconds=starts[n + 1] - at) for n, (title, at) in enumerate(use_cases)]
+    starts = [*(at for _, at in sections), ended]
+    whole = [Took(what=title, seconds=starts[n + 1] - at) for n, (title, at) in enumerate(sections)]
     return Outcome(
+        part=part,
         claims=tuple(event for event in seen if isinstance(event, Claim)),
         times=(*(event for event in seen if isinstance(event, Took)), *whole),
         seconds=ended - began,

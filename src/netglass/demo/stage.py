@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import shlex
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -31,8 +32,11 @@ _PAUSE = 0.05  # seconds between two looks
 class Watch(Protocol):
     """A command that runs while something else happens."""
 
-    def result(self) -> Shown:
-        """Waits for its end and gives what it printed; a command that goes on too long is ended."""
+    def result(self, enough: Callable[[str], bool] | None = None) -> Shown:
+        """Gives what it printed once that is `enough`, or without `enough` at its end.
+
+        It is ended then; after `PATIENCE` it is ended in any case.
+        """
 
 
 class Stage(Protocol):
@@ -46,8 +50,14 @@ class Stage(Protocol):
     def client(self, user: str, *words: str) -> Shown:
         """Runs ``openstack`` with `words` as that user."""
 
-    def clients(self, user: str, *commands: Sequence[str]) -> list[Shown]:
-        """Runs several at once, since each takes a second of its own to start; gives them in the order asked."""
+    def clients(self, *asked: Sequence[str]) -> list[Shown]:
+        """Runs several at once, since each takes a second of its own to start; gives them in the order asked.
+
+        asked  of each the user, and the words after ``openstack``
+        """
+
+    def netglass(self, user: str, *words: str) -> Shown:
+        """Runs ``netglass`` with `words` as that user."""
 
     def on(self, host: str, *argv: str) -> Shown:
         """Runs a command on a host."""
@@ -80,27 +90,31 @@ class LabStage:
         self.fresh = fresh
         self._ways = ways
         self._asked_at = time.monotonic()
-        # The client that came with this Python, whatever the PATH says.
-        self._openstack = str(Path(sys.executable).with_name("openstack"))
 
     def client(self, user: str, *words: str) -> Shown:
         """Runs ``openstack`` with `words` as that user."""
-        return self.clients(user, words)[0]
+        return self.clients((user, *words))[0]
 
-    def clients(self, user: str, *commands: Sequence[str]) -> list[Shown]:
-        """Runs several at once, since each takes a second of its own to start; gives them in the order asked."""
-        if not commands:
+    def clients(self, *asked: Sequence[str]) -> list[Shown]:
+        """Runs several at once, since each takes a second of its own to start; gives them in the order asked.
+
+        asked  of each the user, and the words after ``openstack``
+        """
+        if not asked:
             return []
-        environment = {**os.environ, **self._ways.environment(user)}
-
-        def run(words: Sequence[str]) -> Shown:
-            named = ("openstack", *words)
-            return _run(user, named, [self._openstack, *words], environment)
-
-        with ThreadPoolExecutor(len(commands)) as pool:
-            shown = list(pool.map(run, commands))
+        with ThreadPoolExecutor(len(asked)) as pool:
+            shown = list(pool.map(lambda words: self._program(words[0], "openstack", *words[1:]), asked))
         self._asked_at = time.monotonic()
         return shown
+
+    def netglass(self, user: str, *words: str) -> Shown:
+        """Runs ``netglass`` with `words` as that user."""
+        return self._program(user, "netglass", *words)
+
+    def _program(self, user: str, program: str, *words: str) -> Shown:
+        # The one that came with this Python, whatever the PATH says.
+        path = Path(sys.executable).with_name(program)
+        return _run(user, (program, *words), [str(path), *words], {**os.environ, **self._ways.environment(user)})
 
     def on(self, host: str, *argv: str) -> Shown:
         """Runs a command on a host."""
@@ -140,34 +154,52 @@ class _Watching:
         self._began = time.monotonic()
         # A session of its own: nsenter(1) forks to enter a PID namespace, and both must be ended.
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+        self._process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, start_new_session=True)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._out, self._err = self._process.stdout.fileno(), self._process.stderr.fileno()
+        self._heard = {self._out: b"", self._err: b""}
 
     def await_ready(self, ready: str) -> None:
-        errors: IO[str] = self._process.stderr  # type: ignore[assignment]  # a pipe was asked for
-        while line := errors.readline():
-            if ready in line:
-                return
+        self._listen(lambda: ready.encode() in self._heard[self._err])
 
-    def result(self) -> Shown:
-        """Waits for its end and gives what it printed; a command that goes on too long is ended."""
-        try:
-            output, errors = self._process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.end()
-            output, errors = self._process.communicate()
-        status = self._process.returncode
+    def result(self, enough: Callable[[str], bool] | None = None) -> Shown:
+        """Gives what it printed once that is `enough`, or without `enough` at its end."""
+        by_itself = self._listen(lambda: enough is not None and enough(self._text(self._out)))
+        self.end()
+        status = self._process.returncode if by_itself else 0  # one that we ended has done its work
         return Shown(
             place=self._place,
             command=shlex.join(self._named),
-            output=output if status == 0 else output + errors,
+            output=self._text(self._out) + (self._text(self._err) if status else ""),
             status=status,
             seconds=time.monotonic() - self._began,
         )
 
+    def _text(self, pipe: int) -> str:
+        return self._heard[pipe].decode(errors="replace")
+
+    def _listen(self, enough: Callable[[], bool]) -> bool:
+        """Reads until that is enough, or for `PATIENCE`; says whether the command ended by itself before."""
+        end = time.monotonic() + PATIENCE
+        with selectors.DefaultSelector() as waiting:
+            for pipe in self._heard:
+                waiting.register(pipe, selectors.EVENT_READ)
+            while not enough() and (left := end - time.monotonic()) > 0:
+                for key, _ in waiting.select(left):
+                    if part := os.read(key.fd, 1 << 16):
+                        self._heard[key.fd] += part
+                    else:
+                        waiting.unregister(key.fd)
+                if not waiting.get_map():
+                    self._process.wait()
+                    return True
+        return False
+
     def end(self) -> None:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.wait()
+            self._process.communicate()  # and what it still says is not wanted
 
 
 def _run(place: str, named: Sequence[str], argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Shown:

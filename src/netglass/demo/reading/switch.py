@@ -1,8 +1,9 @@
-"""Reads ``ovs-vsctl show`` and ``ovs-ofctl dump-flows``."""
+"""Reads ``ovs-vsctl show``, ``ovs-ofctl show`` and ``ovs-ofctl dump-flows``."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -12,6 +13,7 @@ class SwitchPort(msgspec.Struct, frozen=True, kw_only=True):
 
     tag: int | None = None  # local VLAN; None carries all
     type: str = ""  # internal, patch, …; empty is a device of the machine
+    options: dict[str, str] = {}  # such as a patch port's ``peer``
 
 
 class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +37,21 @@ def bridges(text: str) -> dict[str, dict[str, SwitchPort]]:
             bridge, found[value] = value, {}
         elif key == "Port":
             port, found[bridge][value] = value, SwitchPort()
-        elif key in ("tag:", "type:"):
-            old = found[bridge][port]
-            change: dict[str, object] = {"tag": int(value)} if key == "tag:" else {"type": value}
-            found[bridge][port] = msgspec.structs.replace(old, **change)
+        elif key in _CHANGES:
+            found[bridge][port] = msgspec.structs.replace(found[bridge][port], **_CHANGES[key](value))
     return found
+
+
+_CHANGES: dict[str, Callable[[str], dict[str, object]]] = {
+    "tag:": lambda value: {"tag": int(value)},
+    "type:": lambda value: {"type": value},
+    "options:": lambda value: {"options": dict(re.findall(r'(\w+)="?([^",}]*)', value))},
+}
+
+
+def numbers(text: str) -> dict[str, int]:
+    """Gives each port's OpenFlow number by its name, out of ``ovs-ofctl show``; LOCAL is none."""
+    return {name: int(number) for number, name in re.findall(r"^ +(\d+)\(([^)]+)\): addr:", text, re.MULTILINE)}
 
 
 def flows(text: str) -> tuple[FlowLine, ...]:

@@ -1,6 +1,6 @@
 # The way in.  Every target makes its own set-up first and may be run again and again.
 #
-#   make demo    a cloud network before your eyes: three hosts, two guests, DHCP (as root)
+#   make demo    cloud networks before your eyes: VLANs, GRE tunnels, routers, DHCP, metadata (as root)
 #   make test    everything that must hold: checks, then pure, host and lab tests (as root)
 #   make help    the rest
 
@@ -20,7 +20,7 @@ setup: ## Install what Netglass needs to run (quick when it is there)
 setup-dev: ## Install what checks and tests need as well
 	@tools/bootstrap dev
 
-demo: setup ## Bring up the VLAN lab and show that its networks work (root)
+demo: setup ## Bring up two labs and walk through what two documents say of their networks (root)
 	@$(BIN)/netglass demo
 
 check: setup-dev lint test-pure ## Before every push: format, lint, types, layers, house rules, pure tests

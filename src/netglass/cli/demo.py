@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from netglass.demo.claims import Took
+    from netglass.demo.claims import Event, Took
     from netglass.demo.printing import Printer
     from netglass.demo.run import Outcome
     from netglass.demo.stage import LabStage
@@ -54,6 +52,7 @@ def demo(
     which: Which = typer.Argument(
         Which.ALL, help="vlan: basic use cases; gre: packet flows; all: one after the other."
     ),
+    pause: bool = typer.Option(False, "--pause", help="Wait for Enter before each section; to read along."),
     as_json: bool = typer.Option(False, "--json", help="Print the claims as JSON, and nothing else."),
 ) -> None:
     """Bring labs up and show on them, command by command, what two documents say of a cloud's networks.
@@ -66,6 +65,7 @@ def demo(
     Each claim has a tick or a cross. Exit status 0 only if every claim held. The labs stay up; running it again uses
     what is there.
     """
+    from netglass.demo.claims import Began
     from netglass.demo.printing import Printer, console
     from netglass.demo.run import PARTS, show
     from netglass.lab.topology import LabError
@@ -77,7 +77,14 @@ def demo(
     except LabError as error:
         typer.echo(f"netglass demo: {error}", err=True)
         raise typer.Exit(1) from None
-    outcomes = [show(part, stages[part], (lambda event: None) if as_json else printer.event) for part in parts]
+
+    def tell(event: Event) -> None:
+        if pause and isinstance(event, Began):
+            typer.prompt("\n  Enter goes on", default="", show_default=False, prompt_suffix=" ")
+        if not as_json:
+            printer.event(event)
+
+    outcomes = [show(part, stages[part], tell) for part in parts]
     seconds = took.seconds + sum(outcome.seconds for outcome in outcomes)
     if as_json:
         _print_json(outcomes, took, seconds)
@@ -88,59 +95,34 @@ def demo(
 
 
 def _labs(parts: list[str], printer: Printer, *, quiet: bool) -> tuple[dict[str, LabStage], Took]:
-    from netglass.demo.claims import Began, Said, Took
-    from netglass.lab.build import bring_up
-    from netglass.lab.places import LabPlace
-    from netglass.lab.ready import wait_ready
-    from netglass.lab.topology import find_topology
+    from netglass.demo.claims import Began, Said
+    from netglass.demo.labs import stages
 
-    def tell(part: str, text: str) -> None:
-        if not quiet:
-            printer.remark(f"  {part}: {text}")
-
-    labs = " and ".join(parts)
-    if not quiet:
-        printer.event(Began(title=f"Lab {labs}" if len(parts) == 1 else f"Labs {labs}"))
-        if len(parts) > 1:
-            text = "A lab for each document. They start at once, side by side, and both stay up."
-            printer.event(Said(text=text))
-    began = time.monotonic()
-    fresh = {part: LabPlace(part).read() is None for part in parts}
-    # All are started before the first is waited for.
-    records = {part: bring_up(find_topology(part), partial(tell, part)) for part in parts}
-    for part in parts:
-        wait_ready(LabPlace(part), records[part], partial(tell, part))
-    took = Took(what=f"lab up: {labs}; APIs answer, agents are ready", seconds=time.monotonic() - began)
-    if not quiet:
-        printer.event(took)
-    return {part: _stage(part, fresh=fresh[part]) for part in parts}, took
-
-
-def _stage(lab: str, *, fresh: bool) -> LabStage:
-    from netglass.demo.stage import LabStage, Ways
-    from netglass.lab.entry import client_environment, guest_words, host_words
-    from netglass.lab.places import LabPlace
-
-    place = LabPlace(lab)
-    record = place.read()
-    assert record is not None  # it was just brought up
-    ways = Ways(
-        host=partial(host_words, place),
-        guest=partial(guest_words, place),
-        environment=partial(client_environment, place, record),
-    )
-    return LabStage(ways, fresh=fresh)
+    if quiet:
+        return stages(parts, lambda lab, text: None)
+    if len(parts) == 1:
+        printer.event(Began(title=f"Lab {parts[0]}"))
+    else:
+        printer.event(Began(title=f"Labs {' and '.join(parts)}"))
+        printer.event(Said(text="A lab for each document. They start at once, side by side, and all stay up."))
+    found = stages(parts, lambda lab, text: printer.remark(f"  {lab}: {text}"))
+    printer.event(found[1])
+    return found
 
 
 def _say_how_to_go_on(parts: list[str], printer: Printer) -> None:
-    activate = Path(sys.executable).with_name("activate")
-    printer.remark("\nThe lab stays up. To look around:" if len(parts) == 1 else "\nBoth labs stay up. To look around:")
-    printer.remark(f"\n  . {activate}".ljust(44) + "puts netglass and openstack on the PATH")
+    def line(command: str, comment: str) -> None:
+        printer.remark(f"  {command}".ljust(42) + f" {comment}")
+
+    printer.remark(f"\n{'The lab stays' if len(parts) == 1 else 'Both labs stay'} up. To look around:\n")
+    line(f". {Path(sys.executable).with_name('activate')}", "puts netglass and openstack on the PATH")
     for part in parts:
-        printer.remark(f"\n  export NETGLASS_LAB={part}".ljust(44) + f"lab {part} is meant from here on")
-        printer.remark("  netglass lab status                      what runs there" + _LOOK_AROUND[part].rstrip())
-    away = "; ".join(f"netglass lab down {part}" for part in parts)
-    printer.remark(f"\n  {away}".ljust(44) + " takes all of it away\n")
+        printer.remark("")
+        line(f"export NETGLASS_LAB={part}", f"from here on, lab {part} is meant")
+        line("netglass lab status", "what runs there")
+        printer.remark(_LOOK_AROUND[part].strip("\n"))
+    printer.remark("")
+    line("; ".join(f"netglass lab down {part}" for part in parts), "takes all of it away")
 
 
 def _print_json(outcomes: list[Outcome], took: Took, seconds: float) -> None:

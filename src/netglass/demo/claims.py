@@ -41,30 +41,29 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0  # wall clock
     marks: tuple[str, ...] = ()  # words of the output that matter here; printed bold
     only: tuple[str, ...] = ()  # lines with none of these are left out of print, and "[…]" says so; empty: all are in
-    after: int = 0  # lines that are printed after each one with such a word
 
     def marked(self, *words: str) -> Shown:
         """Gives the same with words to print bold."""
         return msgspec.structs.replace(self, marks=words)
 
-    def cut(self, *words: str, after: int = 0) -> Shown:
-        """Gives the same, of which only lines with one of `words`, and some after each, are printed."""
-        return msgspec.structs.replace(self, only=words, after=after)
+    def cut(self, *words: str) -> Shown:
+        """Gives the same, of which only lines with one of `words`, and short gaps between them, are printed."""
+        return msgspec.structs.replace(self, only=words)
 
     def lines(self) -> list[str]:
         """Gives the lines to print; one ``[…]`` for all that are left out between two of them."""
         lines = [line for line in self.output.expandtabs().rstrip().splitlines() if line.strip()]
         if not self.only:
             return lines
-        hits = [n for n, line in enumerate(lines) if any(word in line for word in self.only)]
-        kept = {m for n in hits for m in range(n, n + self.after + 1)}
         found: list[str] = []
-        for number, line in enumerate(lines):
-            if number in kept:
-                found.append(line)
-            elif not found or found[-1] != GAP:
-                found.append(GAP)
-        return found
+        gap: list[str] = []
+        for line in lines:
+            if any(word in line for word in self.only):
+                found += [*(gap if len(gap) <= _SHORT else [GAP]), line]
+                gap = []
+            else:
+                gap.append(line)
+        return [*found, *([GAP] if gap else [])]
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +84,8 @@ class Took(msgspec.Struct, frozen=True, kw_only=True):
 
 GAP = "[…]"
 """Stands for lines that are left out, as the course has it."""
+
+_SHORT = 2  # lines; to leave out so few makes nothing clearer
 
 Event = Opened | Began | Said | Shown | Claim | Took
 

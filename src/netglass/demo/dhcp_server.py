@@ -20,7 +20,7 @@ def namespace(stage: Stage, network_id: str, segment: int, host: str) -> Scene[c
     Raises Broken when there is none to go on with.
     """
     inside = qdhcp_name(network_id)
-    yield Said(text=f"Under the hood: {host} serves the network's DHCP out of a namespace of its own.")
+    yield Said(text=f"Under the hood: host {host} serves DHCP out of a namespace for this network alone.")
     looked = stage.until(
         lambda: stage.on(host, "ip", "netns", "exec", inside, "ip", "addr"),
         lambda shown: any(d.name.startswith("tap") and d.addresses for d in links.devices(shown.output).values()),
@@ -37,7 +37,8 @@ def namespace(stage: Stage, network_id: str, segment: int, host: str) -> Scene[c
     tap, cidr = taps[0], taps[0].addresses[0]
     held = cidr.endswith("/24") and cidr.startswith("10.0.0.")
     yield true("the tap has an address of the subnet", held, f"one of {cast.CIDR}", cidr)
-    yield Took(what="subnet create returned, until its DHCP namespace has an address", seconds=looked.seconds)
+    if stage.fresh:
+        yield Took(what="subnet create returned, until its DHCP namespace has an address", seconds=looked.seconds)
     return cast.Network(
         id=network_id,
         segment=segment,

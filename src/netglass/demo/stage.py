@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -152,9 +152,7 @@ class _Watching:
         self._place = host
         self._named = named
         self._began = time.monotonic()
-        # A session of its own: nsenter(1) forks to enter a PID namespace, and both must be ended.
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, start_new_session=True)
+        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._out, self._err = self._process.stdout.fileno(), self._process.stderr.fileno()
@@ -197,9 +195,16 @@ class _Watching:
         return False
 
     def end(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-            self._process.communicate()  # and what it still says is not wanted
+        if self._process.poll() is not None:
+            return
+        # nsenter(1) forks to enter a PID namespace, and ends after the command in there.  Were it ended first, the
+        # command would be left to the machine's PID 1; in many a container that one buries nobody, and the host's PID 1
+        # waits for its dead.
+        path = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        for pid in path.read_text().split() or [str(self._process.pid)]:
+            with suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(int(pid), signal.SIGTERM)
+        self._process.communicate()  # and what it still says is not wanted
 
 
 def _run(place: str, named: Sequence[str], argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Shown:

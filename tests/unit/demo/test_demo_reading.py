@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netglass.demo.reading import client, dhcp, links, switch
+from netglass.demo.reading import captures, client, dhcp, links, metadata, routing, switch, tracing
 
 RECORDED = Path(__file__).parent / "recorded"
 NETWORK = "5f833617-6179-4797-b7c0-7d420d84040c"
@@ -123,3 +123,102 @@ def test_tables_of_the_client_are_read_by_their_headings() -> None:
 def test_addresses_are_read_out_of_cells() -> None:
     assert client.addresses_on("net1=10.0.0.5, 10.0.0.6; net2=10.0.0.7", "net1") == ("10.0.0.5", "10.0.0.6")
     assert client.addresses_on("", "net1") == ()
+
+
+SHOWN = """\
+    Bridge br-tun
+        fail_mode: secure
+        Port gre-c0a88572
+            Interface gre-c0a88572
+                type: gre
+                options: {df_default="true", in_key=flow, local_ip="192.168.133.112", remote_ip="192.168.133.114"}
+        Port patch-int
+            Interface patch-int
+                type: patch
+                options: {peer=patch-tun}
+"""
+
+
+def test_options_of_switch_ports_are_read_with_and_without_quotes() -> None:
+    ports = switch.bridges(SHOWN)["br-tun"]
+    assert ports["patch-int"].options == {"peer": "patch-tun"}
+    assert ports["gre-c0a88572"].options == {
+        "df_default": "true",
+        "in_key": "flow",
+        "local_ip": "192.168.133.112",
+        "remote_ip": "192.168.133.114",
+    }
+
+
+def test_ports_are_numbered_as_openflow_numbers_them() -> None:
+    text = " 1(patch-int): addr:76:7c:cb:84:54:f3\n     config:     0\n 12(gre-2): addr:16:14:65:eb:26:8c\n"
+    text += " LOCAL(br-tun): addr:1e:5e:83:65:02:4e\n"
+    assert switch.numbers(text) == {"patch-int": 1, "gre-2": 12}
+
+
+WIRE = """\
+05:27:01.02 IP 192.168.133.112 > 192.168.133.114: GREv0, key=0x1f, length 106: IP 10.0.0.4 > 10.0.0.3: ICMP echo request
+05:27:01.03 qg-818cfad7-87 Out IP 203.0.113.100 > 198.51.100.10: ICMP echo reply, id 37004, seq 1, length 64
+05:27:01.04 ARP, Request who-has 10.0.0.3 tell 10.0.0.4, length 28
+"""
+
+
+def test_packets_in_tunnels_are_read_with_key_and_what_is_inside() -> None:
+    (found,) = captures.tunnelled(WIRE)
+    assert (found.source, found.destination, found.key) == ("192.168.133.112", "192.168.133.114", 0x1F)
+    assert captures.carried(WIRE, "192.168.133.112", "192.168.133.114", 31) == (found.inner,)
+    assert captures.carried(WIRE, "192.168.133.112", "192.168.133.114", 1) == ()
+
+
+def test_echoes_say_by_which_device_and_are_seen_in_tunnels() -> None:
+    inner, outer = captures.echoes(WIRE)
+    assert inner == captures.Echo(kind="request", source="10.0.0.4", destination="10.0.0.3")
+    assert outer.device == "qg-818cfad7-87"
+
+
+def test_rules_are_read_with_negations_and_counters() -> None:
+    text = (
+        "-P PREROUTING ACCEPT\n"
+        "-A snat ! -o qg-1 -m conntrack ! --ctstate DNAT -c 3 180 -j ACCEPT\n"
+        "-A snat -o qg-1 -j SNAT --to-source 203.0.113.100 --random-fully\n"
+    )
+    first, second = routing.rules(text)
+    assert first.packets == 3
+    assert first.has(o="! qg-1", ctstate="! DNAT", j="ACCEPT")
+    assert second.has(o="qg-1", to_source="203.0.113.100")
+    assert not second.has(o="qg-2")
+    assert second.packets == 0
+
+
+def test_the_next_hop_is_the_default_routes() -> None:
+    assert routing.next_hop("10.0.0.0/24 dev eth0 scope link\ndefault via 10.0.0.1 dev eth0\n") == "10.0.0.1"
+    assert routing.next_hop("169.254.169.254 via 10.0.0.1 dev eth0 src 10.0.0.3 uid 0\n    cache\n") == "10.0.0.1"
+    assert routing.next_hop("") == ""
+
+
+def test_listeners_and_processes_meet_by_process_id() -> None:
+    listed = (
+        "State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
+        'LISTEN 0      256    0.0.0.0:9697       0.0.0.0:*    users:(("haproxy",pid=111,fd=5))\n'
+        'LISTEN 0      256    [fe80::a9fe:a9fe]%qr-1:80 [::]:* users:(("haproxy",pid=112,fd=4))\n'
+    )
+    assert metadata.listeners(listed) == {9697: 111, 80: 112}
+    assert metadata.processes("    PID COMMAND\n    111 haproxy -f x.conf\n") == {111: "haproxy -f x.conf"}
+
+
+def test_the_last_request_for_metadata_is_read_with_its_headers() -> None:
+    capture = (
+        "..r.GET /netglass/v1/hosts/network/instance?address=10.0.0.3 HTTP/1.1\nX-Other: 1\n\n"
+        "a..GET /metadata/latest/meta-data/instance-id HTTP/1.1\nHost: x\nX-Instance-ID: 7\nX-Forwarded-For: 10.0.0.3\n"
+    )
+    path, headers = metadata.request(capture)
+    assert path == "/metadata/latest/meta-data/instance-id"
+    assert headers == {"X-Instance-ID": "7", "X-Forwarded-For": "10.0.0.3"}
+    assert metadata.request("nothing") == ("", {})
+    assert metadata.document("no JSON") == metadata.document("[1]") == {}
+
+
+def test_a_told_trace_is_read_by_its_numbered_sentences() -> None:
+    told = tracing.steps("ICMP echo from a\n  1. br-int on bob gets it.\n 10. The wire takes it.\nDelivered.\n")
+    assert told == ("br-int on bob gets it.", "The wire takes it.")
+    assert tracing.passes(told, ("The wire", "br-tun on bob", "br-int on bob")) == ("br-int on bob", "The wire")

@@ -11,7 +11,8 @@ DOCUMENT = "Diving into OpenStack Network Architecture, part 2: basic use cases"
 
 def play(stage: Stage) -> Scene[None]:
     """Plays create network, launch guests, serve DHCP."""
-    yield Opened(title=DOCUMENT, text="Networks are VLANs on eth2 of each host.", picture=deployment.PICTURE)
+    text = "A control node and two compute hosts. Each network is a VLAN on the trunk between their eth2."
+    yield Opened(title=DOCUMENT, text=text, picture=deployment.PICTURE)
     network = yield from create_network.play(stage)
     guests = yield from launch_guests.play(stage)
     yield from serve_dhcp.play(stage, network, guests)

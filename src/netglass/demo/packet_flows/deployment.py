@@ -17,17 +17,17 @@ INTERNET, INTERNET_NAME, INTERNET_ADDRESS = "internet", "internet.example", "198
 CLIENT, CLIENT_ADDRESS = "client", "198.51.100.20"
 
 PICTURE = """\
-                     internet   client
-                         └─ provider ─┘
-                              │
-     controller            network │                bob                  daisy
-  ┌─────────────┐     ┌────────────┼────┐     ┌─────────────┐     ┌─────────────┐
-  │             │     │ qrouter-… br-ex │     │     vm1     │     │     vm2     │
-  │     API     │     │ qdhcp-…    eth3 │     │ qbr (Linux) │     │ qbr (Linux) │
-  │  metadata   │     │      br-int     │     │   br-int    │     │   br-int    │
-  │             │     │      br-tun     │     │   br-tun    │     │   br-tun    │
-  └──┬──────────┘     └──┬──────────┬───┘     └──┬───────┬──┘     └──┬───────┬──┘
-     │eth1               │eth1      │eth2        │eth1   │eth2       │eth1   │eth2
-     │                   │          └────────────┼─ GRE ─┴───────────┼───────┘
-     └───────────────────┴───── management ──────┴───────────────────┘
+                        internet    client
+                           └─ provider ─┘
+                                 │
+     controller             network (eth3)             bob                 daisy
+  ┌─────────────┐     ┌──────────┴────────┐     ┌──────────────┐     ┌──────────────┐
+  │             │     │ qrouter ── br-ex  │     │     vm1      │     │     vm2      │
+  │     API     │     │ qdhcp   ── br-int │     │ qbr  (Linux) │     │ qbr  (Linux) │
+  │   metadata  │     │            br-tun │     │ br-int       │     │ br-int       │
+  │             │     │ metadata agent    │     │ br-tun       │     │ br-tun       │
+  └──┬──────────┘     └──┬───────────┬────┘     └──┬────────┬──┘     └──┬────────┬──┘
+     │eth1               │eth1       │eth2         │eth1    │eth2       │eth1    │eth2
+     │                   │           └─────────────┼─ GRE ──┴───────────┼────────┘
+     └───────────────────┴────── management ───────┴────────────────────┘
 """

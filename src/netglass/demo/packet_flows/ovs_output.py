@@ -46,7 +46,7 @@ def _bridges(shown: Shown, guest: cast.Guest, peer: cast.Guest) -> Scene[tuple[i
         ((n, p) for n, p in tunnels.items() if p.options.get("remote_ip") == there), ("", switch.SwitchPort())
     )
     words = ("Bridge br-int", "Bridge br-tun", f"Port {qvo}", "Port patch-", "peer=", "tag:")
-    printed = shown.cut(*words, f"Port {name}" if name else "remote_ip", f'remote_ip="{there}"', "type: gre")
+    printed = shown.cut(*words, f"Port {name}" if name else "remote_ip", f'remote_ip="{there}"')
     yield printed.marked(qvo, "peer=patch-int", "peer=patch-tun", name, "in_key=flow", "out_key=flow", here, there)
     yield within(f"{guest.host} has the two virtual switches", ["br-int", "br-tun"], found)
     tag = inside[qvo].tag if qvo in inside else None
@@ -80,7 +80,9 @@ def _tables(stage: Stage, cloud: Cloud, first: cast.Guest, second: cast.Guest) -
     tag = actions.removeprefix("mod_vlan_vid:").removesuffix(",resubmit(,10)")
     text = f"table 2 gives what comes with key {key:#x} the tag {tag}, and goes on to table 10"
     yield true(text, tag.isdigit(), "mod_vlan_vid:TAG,resubmit(,10)", actions)
-    yield true("packets did", bool(into and into[0].packets), "n_packets above 0", into[0].packets if into else 0)
+    yield true(
+        "and packets took that way", bool(into and into[0].packets), "n_packets above 0", into[0].packets if into else 0
+    )
     learns = [flow for flow in flows if flow.table == 10 and flow.packets]
     actions = learns[0].actions if learns else ""
     held = actions.startswith("learn(table=20,") and actions.endswith(",output:1")

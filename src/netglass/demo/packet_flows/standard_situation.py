@@ -50,10 +50,10 @@ def play(stage: Stage) -> Scene[Cloud]:
     text = f"As a project user: a network, and a router with its gateway on the external network {deployment.PUBLIC}."
     yield Said(text=text)
     network_id, router_id = yield from _network_and_router(stage)
-    yield Said(text="The subnet, with a name server out on the internet, and the router's interface in it.")
-    yield from _subnet(stage)
     segment = yield from _admin_sees(stage, network_id)
+    subnet_id = yield from _subnet(stage)
     network = yield from dhcp_server.namespace(stage, network_id, segment, NETWORK_NODE)
+    yield from _interface(stage, subnet_id)
     cloud = yield from _router_namespace(stage, network, router_id)
     yield from _switches(stage, cloud)
     return cloud
@@ -84,7 +84,8 @@ def _network_and_router(stage: Stage) -> Scene[tuple[str, str]]:
     return said["id"], told["id"]
 
 
-def _subnet(stage: Stage) -> Scene[None]:
+def _subnet(stage: Stage) -> Scene[str]:
+    yield Said(text="A subnet, with a name server out on the internet.")
     asked = ("--network", cast.NETWORK, "--subnet-range", cast.CIDR, "--dns-nameserver", deployment.INTERNET_ADDRESS)
     shown = made(stage, "subnet", cast.SUBNET, _SUBNET_COLUMNS, asked)
     said = client.fields(shown.output)
@@ -92,8 +93,13 @@ def _subnet(stage: Stage) -> Scene[None]:
     yield equal("its gateway is its first address", cast.GATEWAY, said.get("gateway_ip"))
     if "id" not in said:
         raise Broken
+    return said["id"]
+
+
+def _interface(stage: Stage, subnet_id: str) -> Scene[None]:
+    yield Said(text="The router gets an interface in the subnet; its namespace is called after the router.")
     if not stage.fresh:
-        words = ("port", "list", "--router", deployment.ROUTER, "--fixed-ip", f"subnet={said['id']}")
+        words = ("port", "list", "--router", deployment.ROUTER, "--fixed-ip", f"subnet={subnet_id}")
         there = stage.client("demo", *words, "-c", "ID", "-c", "Status")
         if client.rows(there.output):
             yield there
@@ -102,7 +108,7 @@ def _subnet(stage: Stage) -> Scene[None]:
 
 
 def _admin_sees(stage: Stage, network_id: str) -> Scene[int]:
-    yield Said(text="An admin sees where both networks run.")
+    yield Said(text="An admin sees what both networks are made of.")
     inside, outside = stage.clients(
         ("admin", "network", "show", network_id, *chosen(("name", *_PROVIDER))),
         ("admin", "network", "show", deployment.PUBLIC, *chosen(("name", *_OUTSIDE))),
@@ -122,7 +128,6 @@ def _admin_sees(stage: Stage, network_id: str) -> Scene[int]:
 
 def _router_namespace(stage: Stage, network: cast.Network, router_id: str) -> Scene[Cloud]:
     router = qrouter_name(router_id)
-    yield Said(text="And it routes out of another one, called after the router.")
     looked = stage.until(
         lambda: stage.on(NETWORK_NODE, "ip", "netns", "exec", router, "ip", "-4", "addr"),
         lambda shown: bool(_addressed(shown, "qr-") and _addressed(shown, "qg-")),
@@ -143,7 +148,8 @@ def _router_namespace(stage: Stage, network: cast.Network, router_id: str) -> Sc
     routes = stage.on(NETWORK_NODE, "ip", "netns", "exec", router, "ip", "route")
     yield routes.marked("default via 203.0.113.1")
     yield equal("all else goes to the provider's router", "203.0.113.1", routing.next_hop(routes.output))
-    yield Took(what="since the client's last command, until the router has its addresses", seconds=looked.seconds)
+    if stage.fresh:
+        yield Took(what="router add subnet returned, until its namespace has all addresses", seconds=looked.seconds)
     return Cloud(
         network=network, router_id=router_id, router=router, inner=inner.name, outer=outer.name, address=address
     )

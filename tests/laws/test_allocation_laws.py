@@ -22,10 +22,11 @@ from netglass.control.decision import Decision
 from netglass.control.dhcp import is_dhcp_server, schedule_dhcp
 from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
+from netglass.control.security_groups import decide_delete_group
 from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
 from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
-from netglass.model.resources import ROW_TYPES, Host, HostSettings, LocalVlan, Network, Port, Row, Subnet
+from netglass.model.resources import ROW_TYPES, Host, HostSettings, LocalVlan, Network, Port, Row, SecurityGroup, Subnet
 from netglass.model.snapshot import NUMBERS, Snapshot, claims
 
 SETTINGS = CloudSettings(vlan_ranges=(("default", 1000, 1002), ("second", 7, 7)), dhcp_agents_per_network=2)
@@ -284,6 +285,8 @@ class Allocation(RuleBasedStateMachine):
                 self.decide("admin", lambda d, port=port: decide_delete_port(d, free_of_device(d, port)))
         for network in list(self.snapshot.all(Network)):
             self.decide("admin", lambda d, network=network: decide_delete_network(d, network))
+        for group in list(self.snapshot.all(SecurityGroup)):
+            self.decide("admin", lambda d, group=group: decide_delete_group(d, group))
         assert [row for row in all_rows(self.snapshot) if not isinstance(row, Host)] == []
         assert self.snapshot.used("segments", ("vlan", "default")) == ()
         for host in HOSTS:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from netglass.base.errors import Bug, Conflict, Forbidden, Invalid
 from netglass.control.decision import Decision
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
-from netglass.control.visibility import owns, visible
+from netglass.control.visibility import is_shared, owns, visible
 from netglass.model.resources import Host, Network, Port, Server
 
 
@@ -99,7 +99,8 @@ def _visible_network(d: Decision, network_id: str) -> Network:
     network = d.snapshot.get(Network, network_id)
     if network is None or not visible(d.caller, network, d.snapshot):
         raise Invalid(f"Network {network_id} could not be found.", fault="NetworkNotFound")
-    if network.external and not (network.shared or d.caller.is_admin or owns(d.caller, network)):
+    may = d.caller.is_admin or owns(d.caller, network) or is_shared(d.snapshot, network, d.caller.project_id)
+    if network.external and not may:
         message = f"It is not allowed to create an interface on external network {network_id}"
         raise Forbidden(message, fault="ExternalNetworkAttachForbidden")
     if not d.snapshot.ids("subnets_by_network", network_id):

@@ -7,8 +7,9 @@ Source: neutron-lib's exceptions and neutron's IPAM exceptions, master of summer
 from __future__ import annotations
 
 from netglass.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable, UserError
+from netglass.control.security_faults import SECURITY_WORDS
 
-_WORDS: dict[str, tuple[type[UserError], str]] = {
+_WORDS: dict[str, tuple[type[UserError], str]] = SECURITY_WORDS | {
     # 404
     "NetworkNotFound": (NotFound, "Network {net_id} could not be found."),
     "SubnetNotFound": (NotFound, "Subnet {subnet_id} could not be found."),

@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 
 from netglass.base.errors import Conflict, Forbidden, NotFound, Unauthorized, UserError
 from netglass.control.decision import Decision
+from netglass.control.security_groups import default_group, drop_group, ensure_default_group
 from netglass.model.caller import Caller
 from netglass.model.resources import Project, Quota, RevokedToken, RoleAssignment, Row, User
 from netglass.model.snapshot import Snapshot
@@ -130,13 +131,15 @@ def require_admin(caller: Caller, action: str) -> None:
 
 
 def decide_create_project(d: Decision, wanted: Mapping[str, Any]) -> Project:
-    """Makes a project; raises Forbidden, or Conflict when the name is taken.
+    """Makes a project with its default security group; raises Forbidden, or Conflict when the name is taken.
 
     wanted  name; may hold description, enabled, tags
     """
     require_admin(d.caller, "create_project")
     _refuse_taken("project", project_by_name(d.snapshot, wanted["name"]))
-    return d.draft.put(Project(id=_new_id(d), created_at=d.now, updated_at=d.now, **wanted))
+    project = d.draft.put(Project(id=_new_id(d), created_at=d.now, updated_at=d.now, **wanted))
+    ensure_default_group(d, project.id)
+    return project
 
 
 def decide_update_project(d: Decision, project_id: str, changes: Mapping[str, Any]) -> Project:
@@ -149,15 +152,19 @@ def decide_update_project(d: Decision, project_id: str, changes: Mapping[str, An
 
 
 def decide_delete_project(d: Decision, project_id: str) -> None:
-    """Drops a project with its roles and quota; raises NotFound or Forbidden.
+    """Drops a project with its roles, its quota, and its default group if no port has it.
 
     As with Keystone, networks and servers of the project stay: an admin sees them and may delete them.
+    Raises NotFound or Forbidden.
     """
     project = find_project(d.snapshot, d.caller, project_id)
     require_admin(d.caller, "delete_project")
     _drop_all(d, d.snapshot.rows("roles_by_target", project_id))
     quota = d.snapshot.get(Quota, project_id)
     _drop_all(d, [quota] if quota is not None else [])
+    group = default_group(d.snapshot, project_id)
+    if group is not None and not d.snapshot.ids("ports_by_security_group", group.id):
+        drop_group(d, group)
     d.draft.drop(project)
 
 
@@ -275,6 +282,8 @@ class Account:
 def ensure_cloud(d: Decision, accounts: Iterable[Account]) -> None:
     """Makes what is missing of the accounts: user, project, role; what is there already stays as it is.
 
+    Projects made by an older version are given their default group.
+
     A new cloud is given ``Account("admin", hash, "admin", "admin", "admin")`` and
     ``Account("demo", hash, "demo")``.  Changes nothing when called again.  The caller must be admin.
     """
@@ -289,6 +298,8 @@ def ensure_cloud(d: Decision, accounts: Iterable[Account]) -> None:
         decide_grant_role(d, user.id, project.id, ROLE_BY_NAME[account.role].id)
         if account.system_role:
             decide_grant_role(d, user.id, SYSTEM, ROLE_BY_NAME[account.system_role].id)
+    for project_id in sorted(project.id for project in d.snapshot.all(Project)):
+        ensure_default_group(d, project_id)
 
 
 def _new_id(d: Decision) -> str:

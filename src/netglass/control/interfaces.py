@@ -12,10 +12,11 @@ import msgspec
 from netglass.control.decision import Decision
 from netglass.control.faults import fault
 from netglass.control.owners import ROUTER_INTERFACE, ROUTER_INTERFACES
+from netglass.control.port_security import Protection
 from netglass.control.router_scheduling import place_router, router_ports
 from netglass.control.router_subnets import bad_router, reaches, refuse_overlap
 from netglass.control.service_ports import Service, drop_port, make_port
-from netglass.control.visibility import find_port, find_subnet, may_update, require_update
+from netglass.control.visibility import find_port, find_subnet, is_shared, may_update, require_update
 from netglass.model.resources import Network, Port, Router, Subnet
 
 
@@ -69,7 +70,7 @@ def decide_remove_interface(d: Decision, router: Router, subnet_id: str, port_id
 def _by_subnet(d: Decision, router: Router, subnet_id: str) -> Port:
     subnet = find_subnet(d, subnet_id)
     network = d.snapshot.get(Network, subnet.network_id)
-    if network is None or not (network.shared or may_update(d.caller, subnet, d.snapshot)):
+    if network is None or not _may_join(d, network, subnet):
         raise fault("SubnetNotFound", subnet_id=subnet_id)
     if subnet.gateway_ip is None:
         raise bad_router("Subnet for router interface must have a gateway IP")
@@ -81,6 +82,10 @@ def _by_subnet(d: Decision, router: Router, subnet_id: str) -> Port:
     refuse_overlap(d, router, [subnet])
     service = Service(ROUTER_INTERFACE, router.id, router.project_id, router.host_id)
     return make_port(d, network, service, [{"subnet_id": subnet.id, "ip_address": subnet.gateway_ip}])
+
+
+def _may_join(d: Decision, network: Network, subnet: Subnet) -> bool:
+    return is_shared(d.snapshot, network, d.caller.project_id) or may_update(d.caller, subnet, d.snapshot)
 
 
 def _by_port(d: Decision, router: Router, port_id: str) -> Port:
@@ -95,8 +100,8 @@ def _by_port(d: Decision, router: Router, port_id: str) -> Port:
     if sum(subnet.ip_version == 4 for subnet in subnets) > 1:
         raise bad_router("Cannot have multiple IPv4 subnets on router port")
     refuse_overlap(d, router, subnets)
-    values = {"device_id": router.id, "device_owner": ROUTER_INTERFACE, "port_security_enabled": False}
-    return d.draft.update(port, d.now, **values)
+    open_port = Protection(port_security_enabled=False, security_group_ids=(), allowed_address_pairs=())
+    return d.draft.update(port, d.now, device_id=router.id, device_owner=ROUTER_INTERFACE, **open_port.fields())
 
 
 def _interface(d: Decision, router: Router, subnet_id: str, port_id: str) -> Port:

@@ -16,6 +16,7 @@ from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
 from netglass.control.faults import fault, invalid_input
 from netglass.control.owners import AUTO_DELETED, is_privileged
+from netglass.control.security_groups import ensure_default_group
 from netglass.control.segments import check_vlan, choose_segment, largest_mtu
 from netglass.control.tags import ordered_tags
 from netglass.control.visibility import project_for, require_delete, require_update
@@ -42,6 +43,7 @@ def decide_create_network(d: Decision, wanted: Mapping[str, Any]) -> Network:
     project_id = project_for(d, wanted)
     quotas.check(d, "network", project_id)
     segment = choose_segment(d, wanted)
+    ensure_default_group(d, project_id)
     return d.draft.put(
         Network(
             id=d.fresh.uuid(),
@@ -107,8 +109,9 @@ def decide_delete_network(d: Decision, network: Network) -> None:
     for port in ports:
         d.draft.drop(port)
         release_tag(d, port.host_id, network.id)
-    for subnet in d.snapshot.rows("subnets_by_network", network.id):
-        d.draft.drop(subnet)
+    for index in ("subnets_by_network", "rbac_policies_by_object"):
+        for row in d.snapshot.rows(index, network.id):
+            d.draft.drop(row)
     d.draft.drop(network)
 
 

@@ -41,6 +41,15 @@ PRIVILEGED: Final = ("network:", "neutron:")
 """Prefixes of owners whose ports filters trust, so that a project may not take them at will (CVE-2015-5240)."""
 
 
+TRUSTED: Final = "network:"
+"""Prefix of owners whose ports are not filtered."""
+
+
+def is_trusted(device_owner: str) -> bool:
+    """Says whether ports of this owner are the cloud's own, and so have neither port security nor security groups."""
+    return device_owner.startswith(TRUSTED)
+
+
 def is_privileged(device_owner: str) -> bool:
     """Says whether only an admin or the network's owner may give a port this owner."""
     return device_owner.startswith(PRIVILEGED)

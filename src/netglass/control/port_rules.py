@@ -14,7 +14,7 @@ import msgspec
 from netglass.control.decision import Decision
 from netglass.control.faults import disallowed, fault, invalid_input
 from netglass.control.owners import ROUTER_INTERFACES, SERVED, is_privileged
-from netglass.control.visibility import owns
+from netglass.control.visibility import is_shared, owns
 from netglass.model.resources import FloatingIp, Network, Port, Router, Row, Server
 
 _LONGEST_PROFILE = 4095  # bytes of JSON
@@ -24,11 +24,11 @@ def require_rights_to_create(d: Decision, network: Network, wanted: Mapping[str,
     """Raises PolicyNotAuthorized for what only an admin or the network's owner may give on a network of others.
 
     On an external network that is not shared: any port at all.  Else: a MAC, an address (not: a subnet), an owner that
-    the network's own services have, and port security other than the network's.
+    the network's own services have, port security other than the network's, and address pairs.
     """
     if d.caller.is_admin or owns(d.caller, network):
         return
-    if network.external and not network.shared:
+    if network.external and not is_shared(d.snapshot, network, d.caller.project_id):
         raise disallowed("create_port")
     if is_privileged(wanted.get("device_owner") or ""):
         raise disallowed("create_port:device_owner")
@@ -38,6 +38,8 @@ def require_rights_to_create(d: Decision, network: Network, wanted: Mapping[str,
         raise disallowed("create_port:fixed_ips:ip_address")
     if wanted.get("port_security_enabled", network.port_security_enabled) != network.port_security_enabled:
         raise disallowed("create_port:port_security_enabled")
+    if wanted.get("allowed_address_pairs"):
+        raise disallowed("create_port:allowed_address_pairs")
 
 
 def require_rights_to_update(d: Decision, network: Network | None, port: Port, changes: Mapping[str, Any]) -> None:
@@ -56,6 +58,8 @@ def require_rights_to_update(d: Decision, network: Network | None, port: Port, c
         raise disallowed("update_port:fixed_ips")
     if changes.get("port_security_enabled", port.port_security_enabled) != port.port_security_enabled:
         raise disallowed("update_port:port_security_enabled")
+    if changes.get("allowed_address_pairs"):
+        raise disallowed("update_port:allowed_address_pairs")
 
 
 def _wishes(wanted: Mapping[str, Any]) -> Iterable[Mapping[str, str]]:

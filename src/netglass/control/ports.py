@@ -23,6 +23,7 @@ from netglass.control.faults import fault
 from netglass.control.floating_ips import leave_port
 from netglass.control.macs import checked_mac, pick_mac
 from netglass.control.owners import DHCP, SERVED
+from netglass.control.port_security import protection_of_changed, protection_of_new
 from netglass.control.status import raise_statuses, status_of
 from netglass.control.tags import ordered_tags
 from netglass.control.visibility import find_network, project_for, require_delete, require_update
@@ -30,8 +31,11 @@ from netglass.model.resources import Network, Port
 
 __all__ = ["decide_create_port", "decide_delete_port", "decide_update_port", "raise_statuses", "status_of"]
 
-_PLAIN = frozenset({"name", "description", "admin_state_up", "port_security_enabled"})
+_PLAIN = frozenset({"name", "description", "admin_state_up"})
 _CHANGEABLE = _PLAIN | {
+    "port_security_enabled",
+    "security_group_ids",
+    "allowed_address_pairs",
     "tags",
     "device_id",
     "device_owner",
@@ -48,10 +52,12 @@ def decide_create_port(d: Decision, wanted: Mapping[str, Any]) -> Port:
     """Makes a port, and binds it when a host is named; gives the row.
 
     wanted  by field name of Port; network_id must be there.  fixed_ips absent: see `pick_addresses`; each wish is a
-            mapping with subnet_id, ip_address or both.  mac_address absent: made.  extra_dhcp_opts: mappings
+            mapping with subnet_id, ip_address or both.  mac_address absent: made.  extra_dhcp_opts and
+            allowed_address_pairs: mappings.  security_group_ids absent: the project's default group
 
     Raises NetworkNotFound, PolicyNotAuthorized (for what only the network's owner may ask), OverQuota,
-    DeviceIDNotOwnedByTenant, MacAddressInUse, HTTPBadRequest, InvalidInput and what `pick_addresses` raises.
+    DeviceIDNotOwnedByTenant, MacAddressInUse, HTTPBadRequest, InvalidInput and what `pick_addresses` and
+    `protection_of_new` raise.
     """
     network = find_network(d, wanted["network_id"])
     project_id = project_for(d, wanted)
@@ -62,6 +68,7 @@ def decide_create_port(d: Decision, wanted: Mapping[str, Any]) -> Port:
     fixed_ips = wanted.get("fixed_ips")
     port_rules.refuse_too_many_addresses(d, fixed_ips)
     mac_address = pick_mac(d, network.id, wanted.get("mac_address"))
+    protection = protection_of_new(d, network, project_id, {**wanted, "mac_address": mac_address})
     port = d.draft.put(
         Port(
             id=d.fresh.uuid(),
@@ -76,7 +83,7 @@ def decide_create_port(d: Decision, wanted: Mapping[str, Any]) -> Port:
             device_owner=device_owner,
             fixed_ips=pick_addresses(d, Claimant(network.id, mac_address, device_owner), fixed_ips),
             extra_dhcp_opts=options_of(wanted.get("extra_dhcp_opts") or ()),
-            port_security_enabled=wanted.get("port_security_enabled", network.port_security_enabled),
+            **protection.fields(),
             host_id=wanted.get("host_id") or "",
             vnic_type=wanted.get("vnic_type") or "normal",
             profile=port_rules.checked_profile(wanted.get("profile")),
@@ -95,7 +102,8 @@ def decide_update_port(d: Decision, port: Port, changes: Mapping[str, Any]) -> P
              and addresses out of the MAC stay.  extra_dhcp_opts: those named change, None as value takes one away
 
     Raises PortNotFound or PolicyNotAuthorized (another's port, or a right of the network's owner), PortBound (MAC of
-    a bound port), PortInUse (vnic type of a bound port), and what `decide_create_port` raises.
+    a bound port), PortInUse (vnic type of a bound port), and what `decide_create_port` and `protection_of_changed`
+    raise.
     """
     require_update(d, port)
     unknown = changes.keys() - _CHANGEABLE
@@ -107,6 +115,7 @@ def decide_update_port(d: Decision, port: Port, changes: Mapping[str, Any]) -> P
     values |= _device_changes(d, port, changes)
     values |= _address_changes(d, port, changes, values["device_owner"])
     values |= _binding_changes(d, port, changes)
+    values |= protection_of_changed(d, port, changes).fields()
     if "extra_dhcp_opts" in changes:
         values["extra_dhcp_opts"] = merged_options(port.extra_dhcp_opts, changes["extra_dhcp_opts"] or ())
     if "tags" in changes:

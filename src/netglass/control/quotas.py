@@ -1,7 +1,7 @@
-"""Quotas: how many networks, subnets, ports, routers and floating IPs a project may have.
+"""Quotas: how many networks, subnets, ports, routers, floating IPs, groups, rules and shares a project may have.
 
 Counts come from the snapshot's indexes, so a check costs the same in a cloud of any size.  What the system makes
-(DHCP ports) counts as Neutron counts it, under the network's project, and is never refused.
+(DHCP ports, default groups) counts as Neutron counts it, under the network's project, and is never refused.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _INDEX = {
     "port": "ports_by_project",
     "router": "routers_by_project",
     "floatingip": "floating_ips_by_project",
+    "security_group": "security_groups_by_project",
+    "security_group_rule": "security_group_rules_by_project",
+    "rbac_policy": "rbac_policies_by_project",
 }
 _SWITCHES = ("force", "check_limit")
 

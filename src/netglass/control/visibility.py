@@ -1,21 +1,37 @@
-"""Whose is it: who sees a network, subnet or port, and who may change it.
+"""Whose is it: who sees a row, with whom it is shared, and who may change it.
 
 Called by the API's edge for every read, and by every decision for what it names.  The roles that a caller needs
 (reader to see, member to change) are the edge's matter; this module knows ownership only.
 
-Source: Neutron's default policies (conf/policies/{network,subnet,port}.py): owner, owner of the network, shared, admin.
+Source: Neutron's default policies (conf/policies/{network,subnet,port,security_group,address_group}.py): owner, owner
+of the network or group, shared, admin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from netglass.control.decision import Decision
 from netglass.control.faults import disallowed, fault
 from netglass.model.caller import Caller
-from netglass.model.resources import FloatingIp, Network, Port, Router, Row, Subnet
+from netglass.model.resources import (
+    AddressGroup,
+    FloatingIp,
+    Network,
+    Port,
+    RbacPolicy,
+    Router,
+    Row,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from netglass.model.snapshot import Snapshot
+
+ACCESS_SHARED: Final = "access_as_shared"
+EVERYBODY: Final = "*"
+"""The target of a policy that shares an object with all projects."""
 
 
 def owns(caller: Caller, row: Row) -> bool:
@@ -31,36 +47,62 @@ def owns_network(caller: Caller, network_id: str, snapshot: Snapshot) -> bool:
     return network is not None and owns(caller, network)
 
 
+def owns_group(caller: Caller, group_id: str, snapshot: Snapshot) -> bool:
+    """Says whether the caller is admin, or their project owns the security group."""
+    if caller.is_admin:
+        return True
+    group = snapshot.get(SecurityGroup, group_id)
+    return group is not None and owns(caller, group)
+
+
+def is_shared(snapshot: Snapshot, row: Row, project_id: str) -> bool:
+    """Says whether a network, group or address group is shared with a project; the owner's own need not be."""
+    if isinstance(row, Network) and row.shared:
+        return True
+    grants = ((row.id, ACCESS_SHARED, target) for target in (EVERYBODY, project_id) if target)
+    return any(snapshot.ids("rbac_policies_by_grant", grant) for grant in grants)
+
+
 def visible(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
     """Says whether the caller may know that the row exists; what is not visible is answered with 404.
 
     Networks: one's own, shared and external ones.  Subnets: one's own, and those of such a network.
-    Ports: one's own, and those on one's own network.  Other kinds: one's own.  Admins see all.
+    Ports: one's own, and those on one's own network.  Security and address groups: one's own and shared ones.
+    Rules: one's own, and those of one's own group.  Other kinds: one's own.  Admins see all.
     """
     if caller.is_admin or owns(caller, row):
         return True
     if isinstance(row, Network):
-        return row.shared or row.external
+        return row.external or is_shared(snapshot, row, caller.project_id)
+    if isinstance(row, (SecurityGroup, AddressGroup)):
+        return is_shared(snapshot, row, caller.project_id)
+    if isinstance(row, SecurityGroupRule):
+        return owns_group(caller, row.security_group_id, snapshot)
     if isinstance(row, Subnet):
         network = snapshot.get(Network, row.network_id)
-        return network is not None and (network.shared or network.external or owns(caller, network))
+        return network is not None and visible(caller, network, snapshot)
     if isinstance(row, Port):
         return owns_network(caller, row.network_id, snapshot)
     return False
 
 
 def may_update(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
-    """Says whether ownership lets the caller change the row (a subnet: also the owner of its network)."""
+    """Says whether ownership lets the caller change the row.
+
+    A subnet: also the owner of its network.  A rule of a security group: the owner of the group, and nobody else.
+    """
+    if isinstance(row, SecurityGroupRule):
+        return owns_group(caller, row.security_group_id, snapshot)
     if caller.is_admin or owns(caller, row):
         return True
     return isinstance(row, Subnet) and owns_network(caller, row.network_id, snapshot)
 
 
 def may_delete(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
-    """Says whether ownership lets the caller delete the row (a subnet or port: also the owner of its network)."""
-    if caller.is_admin or owns(caller, row):
+    """Says whether ownership lets the caller delete the row: as `may_update`; a port, also the owner of its network."""
+    if may_update(caller, row, snapshot):
         return True
-    return isinstance(row, (Subnet, Port)) and owns_network(caller, row.network_id, snapshot)
+    return isinstance(row, Port) and owns_network(caller, row.network_id, snapshot)
 
 
 def require_update(d: Decision, row: Row) -> None:
@@ -128,4 +170,12 @@ def _missing(row: Row) -> Exception:
         return fault("RouterNotFound", router_id=row.id)
     if isinstance(row, FloatingIp):
         return fault("FloatingIPNotFound", floatingip_id=row.id)
+    if isinstance(row, SecurityGroup):
+        return fault("SecurityGroupNotFound", id=row.id)
+    if isinstance(row, SecurityGroupRule):
+        return fault("SecurityGroupRuleNotFound", id=row.id)
+    if isinstance(row, AddressGroup):
+        return fault("AddressGroupNotFound", address_group_id=row.id)
+    if isinstance(row, RbacPolicy):
+        return fault("RbacPolicyNotFound", object_type=row.object_type, id=row.id)
     return fault("PortNotFound", port_id=row.id)

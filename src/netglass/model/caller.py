@@ -51,6 +51,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_subnet_host_routes: int = 20
     max_fixed_ips_per_port: int = 5
     max_routes: int = 30  # extra routes of one router
+    max_allowed_address_pairs: int = 10  # of one port
     default_quotas: dict[str, int] = msgspec.field(
         default_factory=lambda: {
             "network": 100,
@@ -58,6 +59,9 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
             "port": 500,
             "router": 10,
             "floatingip": 50,
+            "security_group": 10,
+            "security_group_rule": 100,
+            "rbac_policy": 10,
         }  # msgspec takes no filled dict as default
     )
     agent_down_s: int = 15  # a host that has not reported for so long is not alive

@@ -22,6 +22,10 @@ TUNNEL_TYPES = tuple(TUNNEL_ID_MAX)
 """Network types whose frames travel between hosts in tunnels."""
 
 
+DEFAULT_GROUP = "default"
+"""Name of the security group that each project has, and that no other may have."""
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False, omit_defaults=True):
     """One object of intent.
 
@@ -200,6 +204,40 @@ class SecurityGroupRule(Described, frozen=True, kw_only=True, omit_defaults=True
     remote_ip_prefix: str = ""  # CIDR, canonical
     remote_group_id: str = ""
     remote_address_group_id: str = ""
+    spelled_prefix: str = ""  # the prefix as the caller gave it, where that has bits of a host; only to be shown
+
+
+class DefaultRule(Described, frozen=True, kw_only=True, omit_defaults=True):
+    """A rule that new groups begin with (``default_security_group_rules``); fields as `SecurityGroupRule`.
+
+    Those that every cloud begins with have a row only once they are withdrawn.
+    """
+
+    kind: ClassVar[str] = "default_rule"
+
+    direction: str
+    ethertype: str = "IPv4"
+    protocol: str = ""
+    port_range_min: int | None = None
+    port_range_max: int | None = None
+    remote_ip_prefix: str = ""
+    remote_group_id: str = ""  # PARENT: the new group itself
+    remote_address_group_id: str = ""
+    spelled_prefix: str = ""
+    used_in_default_sg: bool = False  # of projects' groups called ``default``
+    used_in_non_default_sg: bool = True  # of all others
+    withdrawn: bool = False  # one that every cloud begins with, and that an administrator deleted
+
+
+class RbacPolicy(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What lets another project use an object as if it were shared (``rbac-policies``)."""
+
+    kind: ClassVar[str] = "rbac_policy"
+
+    object_type: str  # network, security_group, address_group
+    object_id: str
+    action: str = "access_as_shared"  # or access_as_external, of networks
+    target_project: str  # a project's id, or * for all
 
 
 class AddressGroup(Described, frozen=True, kw_only=True, omit_defaults=True):
@@ -399,7 +437,9 @@ ROW_TYPES: tuple[type[Row], ...] = (
     FloatingIp,
     SecurityGroup,
     SecurityGroupRule,
+    DefaultRule,
     AddressGroup,
+    RbacPolicy,
     LocalVlan,
     Host,
     Server,

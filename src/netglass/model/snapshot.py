@@ -19,6 +19,7 @@ from rpds import HashTrieMap, HashTrieSet
 from netglass.base.numbers import with_number, without_number
 from netglass.model.changes import Change
 from netglass.model.resources import (
+    DEFAULT_GROUP,
     ROW_TYPES,
     AddressGroup,
     FloatingIp,
@@ -27,6 +28,7 @@ from netglass.model.resources import (
     Network,
     Port,
     Project,
+    RbacPolicy,
     RoleAssignment,
     Router,
     Row,
@@ -36,6 +38,7 @@ from netglass.model.resources import (
     Subnet,
     User,
 )
+from netglass.model.rules import rule_key
 
 R = TypeVar("R", bound=Row)
 
@@ -77,6 +80,8 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "floating_ips_by_address": (FloatingIp, lambda f: [f.floating_ip_address]),
     "ports_by_security_group": (Port, lambda p: p.security_group_ids),
     "security_groups_by_project": (SecurityGroup, lambda g: [g.project_id]),
+    "default_groups": (SecurityGroup, lambda g: [g.project_id] if g.name == DEFAULT_GROUP else []),
+    "security_group_rules_by_key": (SecurityGroupRule, lambda r: [(r.security_group_id, rule_key(r))]),
     "security_group_rules_by_project": (SecurityGroupRule, lambda r: [r.project_id]),
     "security_group_rules_by_group": (SecurityGroupRule, lambda r: [r.security_group_id]),
     "security_group_rules_by_remote_group": (
@@ -88,6 +93,10 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
         lambda r: [r.remote_address_group_id] if r.remote_address_group_id else [],
     ),
     "address_groups_by_project": (AddressGroup, lambda g: [g.project_id]),
+    "rbac_policies_by_project": (RbacPolicy, lambda p: [p.project_id]),
+    "rbac_policies_by_object": (RbacPolicy, lambda p: [p.object_id]),
+    "rbac_policies_by_grant": (RbacPolicy, lambda p: [(p.object_id, p.action, p.target_project)]),
+    "rbac_policies_by_target": (RbacPolicy, lambda p: [(p.target_project, p.object_type, p.action)]),
     "local_vlans_by_host": (LocalVlan, lambda v: [v.host]),
     "local_vlans_by_network": (LocalVlan, lambda v: [v.network_id]),
     "hosts_by_role": (Host, lambda h: h.roles),
@@ -255,6 +264,10 @@ def claims(row: Row) -> tuple[tuple[str, str], ...]:
     if isinstance(row, FloatingIp):
         held = (("floating", f"{row.port_id}/{row.fixed_ip_address}/{row.floating_network_id}"),)
         return held if row.port_id else ()
+    if isinstance(row, SecurityGroup):
+        return (("default_group", row.project_id),) if row.name == DEFAULT_GROUP else ()
+    if isinstance(row, RbacPolicy):
+        return (("rbac", f"{row.object_id}/{row.action}/{row.target_project}"),)
     if isinstance(row, LocalVlan):
         return (("local_vlan", f"{row.host}/{row.vlan}"),)
     if isinstance(row, Project):

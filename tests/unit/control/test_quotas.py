@@ -11,6 +11,7 @@ from netglass.model.resources import Quota
 def test_a_project_has_the_clouds_limits_until_it_has_its_own() -> None:
     cloud = Cloud()
     clouds = {"network": 100, "subnet": 100, "port": 500, "router": 10, "floatingip": 50}
+    clouds |= {"security_group": 10, "security_group_rule": 100, "rbac_policy": 10}
     assert quotas.limits(cloud.snapshot, cloud.settings, "alice") == clouds
     cloud.decide(lambda d: quotas.decide_update_quota(d, "alice", {"network": 7, "port": -1}), ADMIN)
     row = cloud.decide(lambda d: quotas.decide_update_quota(d, "alice", {"network": 8, "check_limit": True}), ADMIN)
@@ -29,8 +30,9 @@ def test_usage_counts_a_projects_own_objects() -> None:
     cloud.port(network)
     cloud.port(network)
     cloud.router()
-    nothing = dict.fromkeys(("network", "subnet", "port", "router", "floatingip"), 0)
-    assert quotas.usage(cloud.snapshot, "alice") == nothing | {"network": 1, "subnet": 1, "port": 2, "router": 1}
+    nothing = dict.fromkeys(cloud.settings.default_quotas, 0)
+    made = {"network": 1, "subnet": 1, "port": 2, "router": 1, "security_group": 1, "security_group_rule": 4}
+    assert quotas.usage(cloud.snapshot, "alice") == nothing | made
     assert quotas.usage(cloud.snapshot, "bob") == nothing
 
 

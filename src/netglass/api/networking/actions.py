@@ -25,7 +25,7 @@ def operations(resource: Resource) -> tuple[Operation, ...]:
     return tuple(
         Operation(
             method="PUT",
-            path=f"/v2.0/{resource.collection}/{{id}}/{action.name}",
+            path=f"{resource.root}/{{id}}/{action.name}",
             run=_runs(resource, action),
             about=action.about,
             tag=resource.collection,

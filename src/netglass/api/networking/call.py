@@ -47,7 +47,8 @@ class Call:
     def view(self, snapshot: Snapshot | None = None) -> View:
         """Gives what to render from: the newest intent, or the snapshot given."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return View(self.services.store.snapshot if snapshot is None else snapshot, self.services.reports, now)
+        shown = self.services.store.snapshot if snapshot is None else snapshot
+        return View(shown, self.services.reports, now, self.caller)
 
     async def commit(self, decide: Callable[[Decision], T]) -> Committed[T]:
         """Takes a decision and makes it durable; what it raises goes through with nothing changed."""

@@ -30,11 +30,13 @@ class View:
     snapshot  intent, all of the answer at one revision
     reports   what hosts last said of themselves
     now       RFC 3339 in UTC
+    caller    who is shown it: what is shared depends on it
     """
 
     snapshot: Snapshot
     reports: Reports
     now: str
+    caller: Caller
 
 
 Row = Any
@@ -104,7 +106,7 @@ class Parent:
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Something to be done to an object beyond changing its attributes: ``PUT /v2.0/<collection>/<id>/<name>``.
+    """Something to be done to an object beyond changing its attributes: ``PUT <collection>/<id>/<name>``.
 
     name    as in the path; also the name of its policy rule
     about   one sentence for the reference
@@ -129,7 +131,8 @@ class Resource:
     """One resource: all that is known of it at the edge.
 
     name        singular, as the key of a body
-    collection  plural, as in the path
+    collection  plural, as the key of a body with several
+    path        plural, as in the path; empty: `collection`
     about       one sentence for the reference
     attributes  in the order in which the reference shows them
     find        gives the row of an id, or None
@@ -161,6 +164,12 @@ class Resource:
     shown: bool = True
     taggable: bool = True
     parent: Parent | None = None
+    path: str = ""
+
+    @property
+    def root(self) -> str:
+        """Gives the path of the collection."""
+        return f"/v2.0/{self.path or self.collection}"
 
     @cached_property
     def by_name(self) -> dict[str, Attribute]:

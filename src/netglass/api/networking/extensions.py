@@ -28,8 +28,23 @@ class Extension(msgspec.Struct, frozen=True):
 
 
 EXTENSIONS: tuple[Extension, ...] = (
+    Extension(
+        "aap-reject-multicast",
+        "Allowed address pairs reject multicast extension",
+        "An address pair is never multicast.",
+        "2026-04-01T00:00:00-00:00",
+    ),
+    Extension(
+        "address-group", "Address group", "Named sets of addresses that rules refer to.", "2020-07-15T10:00:00-00:00"
+    ),
     Extension("agent", "agent", "Hosts' roles, listed as agents.", "2013-02-03T10:00:00-00:00"),
     Extension("agent_sort_key", "Agents Sort Key", "Agents can be sorted.", "2024-05-01T10:00:00-00:00"),
+    Extension(
+        "allowed-address-pairs",
+        "Allowed Address Pairs",
+        "Addresses beside its own that a port may send from.",
+        "2013-07-23T10:00:00-00:00",
+    ),
     Extension("availability_zone", "Availability Zone", "Zones in which DHCP is served.", "2015-01-01T10:00:00-00:00"),
     Extension(
         "availability_zone_filter",
@@ -93,6 +108,12 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("pagination", "Pagination support", "Lists come in pages.", "2016-06-12T00:00:00-00:00"),
     Extension("port-security", "Port Security", "Ports may be let use any address.", "2012-07-23T10:00:00-00:00"),
+    Extension(
+        "port-security-groups-filtering",
+        "Port filtering on security groups",
+        "Ports can be found by their security groups.",
+        "2018-01-09T09:00:00-00:00",
+    ),
     Extension("project-id", "project_id field enabled", "Owners are named project_id.", "2016-09-09T09:09:09-09:09"),
     Extension("provider", "Provider Network", "Networks show what carries them.", "2012-09-07T10:00:00-00:00"),
     Extension(
@@ -130,6 +151,36 @@ EXTENSIONS: tuple[Extension, ...] = (
         "2015-01-01T10:00:00-00:00",
     ),
     Extension(
+        "security-group",
+        "security-group",
+        "What ports may send and receive.",
+        "2012-10-05T10:00:00-00:00",
+    ),
+    Extension(
+        "security-groups-default-rules",
+        "Default rules for security groups",
+        "Administrators choose the rules that new groups begin with.",
+        "2022-12-19T10:00:00-00:00",
+    ),
+    Extension(
+        "security-groups-normalized-cidr",
+        "Normalized CIDR field for security group rules",
+        "A rule shows its prefix without bits of a host.",
+        "2020-07-28T10:00:00-00:00",
+    ),
+    Extension(
+        "security-groups-remote-address-group",
+        "Remote address group id field for security group rules",
+        "A rule may refer to an address group.",
+        "2020-08-25T10:00:00-00:00",
+    ),
+    Extension(
+        "security-groups-rules-belongs-to-default-sg",
+        "Security group rule belongs to the project's default security group",
+        "A rule shows whether its group is its project's default group.",
+        "2023-05-23T10:00:00-00:00",
+    ),
+    Extension(
         "sort-key-validation", "Sort keys validation", "An unknown sort key is an error.", "2021-04-12T00:00:00-00:00"
     ),
     Extension("sorting", "Sorting support", "Lists can be sorted.", "2016-06-12T00:00:00-00:00"),
@@ -147,7 +198,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension(
         "standard-attr-tag",
-        "Tag support for resources with standard attribute: network, subnet, port, router, floatingip",
+        "Tag support for resources with standard attribute: network, subnet, port, router, floatingip, security_group",
         "Objects have tags.",
         "2017-01-01T00:00:00-00:00",
     ),
@@ -156,6 +207,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         "Resource timestamps",
         "Objects tell when they were made and changed.",
         "2016-09-12T10:00:00-00:00",
+    ),
+    Extension(
+        "stateful-security-group",
+        "Stateful security group",
+        "A group may be stateless.",
+        "2019-11-26T09:00:00-00:00",
     ),
     Extension(
         "subnet-external-network",

@@ -51,7 +51,7 @@ def operations(resource: Resource) -> tuple[Operation, ...]:
 
 def _operation(resource: Resource, method: str, run: Run, about: str, *, one: bool = False) -> Operation:
     """Gives an operation on the collection, or on one of its members, that answers with one object."""
-    path = f"/v2.0/{resource.collection}" + ("/{id}" if one else "")
+    path = resource.root + ("/{id}" if one else "")
     answer = schemas.wrapped(resource)
     return Operation(method=method, path=path, run=run, about=about, tag=resource.collection, answer=answer)
 

@@ -19,7 +19,7 @@ from netglass.api.networking.declare import Resource
 from netglass.base.errors import Bug
 from netglass.control.faults import disallowed
 from netglass.control.owners import is_privileged
-from netglass.control.visibility import may_delete, may_update, owns, owns_network, visible
+from netglass.control.visibility import may_delete, may_update, owns, owns_group, owns_network, visible
 from netglass.model.caller import Caller
 from netglass.model.snapshot import Snapshot
 
@@ -70,6 +70,11 @@ def member(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
 def network_member(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
     """Lets in administrators and members of the project that owns the target's network."""
     return caller.may_write and owns_network(caller, target.network_id, snapshot)
+
+
+def group_member(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets in administrators and members of the project that owns the rule's security group."""
+    return caller.may_write and owns_group(caller, target.wanted.get("security_group_id", ""), snapshot)
 
 
 def updates(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
@@ -145,13 +150,31 @@ POLICY: Mapping[str, Rule] = {
     "create_port:fixed_ips": chooses_addresses,
     "create_port:mac_address": network_member,
     "create_port:port_security_enabled": sets_port_security,
+    "create_port:allowed_address_pairs": network_member,
     "update_port": updates,
+    "update_port:allowed_address_pairs": network_member,
     "update_port:binding:host_id": admin,
     "update_port:binding:profile": admin,
     "update_port:device_owner": takes_device_owner,
     "update_port:mac_address": admin,
     "update_port:port_security_enabled": sets_port_security,
     "delete_port": deletes,
+    "get_security_group": sees,
+    "create_security_group": member,
+    "update_security_group": updates,
+    "delete_security_group": deletes,
+    "get_security_group_rule": sees,
+    "create_security_group_rule": group_member,
+    "delete_security_group_rule": deletes,
+    "get_default_security_group_rule": anybody,
+    "create_default_security_group_rule": admin,
+    "delete_default_security_group_rule": admin,
+    "get_address_group": sees,
+    "create_address_group": member,
+    "update_address_group": updates,
+    "delete_address_group": deletes,
+    "add_addresses": updates,
+    "remove_addresses": updates,
     "get_router": sees,
     "create_router": member,
     "create_router:external_gateway_info": sets_gateway,

@@ -34,7 +34,7 @@ def operations(resource: Resource) -> tuple[Operation, ...]:
     """Gives the operations on the tags of one resource; none when it has no tags."""
     if not resource.taggable:
         return ()
-    path, title = f"/v2.0/{resource.collection}/{{id}}/tags", resource.name
+    path, title = f"{resource.root}/{{id}}/tags", resource.name
     one, tag = f"{path}/{{tag}}", resource.collection
 
     def operation(

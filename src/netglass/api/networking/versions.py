@@ -28,7 +28,7 @@ async def _collections(call: Call) -> Response:
         {
             "name": resource.name,
             "collection": resource.collection,
-            "links": [{"rel": "self", "href": call.url(f"/v2.0/{resource.collection}")}],
+            "links": [{"rel": "self", "href": call.url(resource.root)}],
         }
         for resource in RESOURCES
     ]

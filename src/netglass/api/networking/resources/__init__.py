@@ -1,14 +1,42 @@
 """The resources of the Networking API, one module each."""
 
 from netglass.api.networking.declare import Resource
+from netglass.api.networking.resources.address_groups import ADDRESS_GROUP
 from netglass.api.networking.resources.agents import AGENT
 from netglass.api.networking.resources.availability_zones import AVAILABILITY_ZONE
+from netglass.api.networking.resources.default_security_group_rules import DEFAULT_SECURITY_GROUP_RULE
 from netglass.api.networking.resources.floating_ips import FLOATING_IP
 from netglass.api.networking.resources.networks import NETWORK
 from netglass.api.networking.resources.ports import PORT
 from netglass.api.networking.resources.routers import ROUTER
+from netglass.api.networking.resources.security_groups import SECURITY_GROUP, SECURITY_GROUP_RULE
 from netglass.api.networking.resources.subnets import SUBNET
 
-RESOURCES: tuple[Resource, ...] = (NETWORK, SUBNET, PORT, ROUTER, FLOATING_IP, AGENT, AVAILABILITY_ZONE)
+RESOURCES: tuple[Resource, ...] = (
+    NETWORK,
+    SUBNET,
+    PORT,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
+    DEFAULT_SECURITY_GROUP_RULE,
+    ADDRESS_GROUP,
+    ROUTER,
+    FLOATING_IP,
+    AGENT,
+    AVAILABILITY_ZONE,
+)
 
-__all__ = ["AGENT", "AVAILABILITY_ZONE", "FLOATING_IP", "NETWORK", "PORT", "RESOURCES", "ROUTER", "SUBNET"]
+__all__ = [
+    "ADDRESS_GROUP",
+    "AGENT",
+    "AVAILABILITY_ZONE",
+    "DEFAULT_SECURITY_GROUP_RULE",
+    "FLOATING_IP",
+    "NETWORK",
+    "PORT",
+    "RESOURCES",
+    "ROUTER",
+    "SECURITY_GROUP",
+    "SECURITY_GROUP_RULE",
+    "SUBNET",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from netglass.api.networking import kinds, shapes
+from netglass.api.networking import kinds, rule_kinds, shapes
 from netglass.api.networking.declare import Attribute, Parent, Resource, View
 from netglass.api.networking.resources.common import (
     ADMIN_STATE_UP,
@@ -64,6 +64,13 @@ def _vif_details(port: Port, view: View) -> dict[str, Any]:
     }
 
 
+def _pairs(port: Port, view: View) -> list[dict[str, str]]:
+    return [
+        {"ip_address": pair.ip_address, "mac_address": pair.mac_address or port.mac_address}
+        for pair in port.allowed_address_pairs
+    ]
+
+
 def _rows(view: View, caller: Caller) -> Iterable[Port]:
     """Gives the caller's own, and those on the caller's networks."""
     if caller.is_admin:
@@ -113,6 +120,7 @@ PORT = Resource(
         "fixed_ips": _by_fixed_ips,
         "binding:host_id": by("ports_by_host", empty=False),
         "network_id": by("ports_by_network"),
+        "security_groups": by("ports_by_security_group"),
         "project_id": by("ports_by_project"),
         "tenant_id": by("ports_by_project"),
     },
@@ -193,6 +201,25 @@ PORT = Resource(
             put=True,
             guards=WRITES,
             sort=True,
+        ),
+        Attribute(
+            name="security_groups",
+            field="security_group_ids",
+            kind=rule_kinds.GROUP_IDS,
+            about="Ids of its security groups; by default its project's default group, where port security is on.",
+            post=True,
+            put=True,
+        ),
+        Attribute(
+            name="allowed_address_pairs",
+            kind=rule_kinds.ADDRESS_PAIRS,
+            about="Addresses beside its own that it may send from, each alone or with a MAC other than its own.",
+            show=_pairs,
+            post=True,
+            put=True,
+            default=(),
+            guards=WRITES,
+            filter=False,
         ),
         Attribute(
             name="binding:host_id",

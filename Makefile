@@ -50,9 +50,10 @@ test: ## Everything (root): checks, pure tests, then real ones
 trace-check: setup-dev ## Hold the tracer to real switches: 1,000 random packets in 50 random clouds
 	PYTHONPATH=tests $(BIN)/python -m agreement
 
-bench: setup-dev ## Measure the API and the wiring; print tables (root)
+bench: setup-dev ## Measure the API, the wiring and routing; print tables (root)
 	$(BIN)/python bench/api.py
 	$(BIN)/python bench/wiring.py
+	$(BIN)/python bench/routing.py
 
 docs: setup-dev ## Write docs/reference anew out of the code
 	$(BIN)/python tools/gen_reference.py

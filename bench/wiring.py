@@ -12,85 +12,20 @@ hosts are watched.  Prints a table and keeps the raw figures under bench/results
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).parent / "results"
+from bench_lab import Api, Figures, keep, lab_up, netglass, probe
+
 PROBE = Path(__file__).with_name("wiring_probe.py")
-NETGLASS = str(Path(sys.executable).with_name("netglass"))
 HYPERVISOR, DHCP_HOST = "compute1", "control"
 IDLE_S = 30
 SEGMENT_CIDR = "10.77.0.0/16"
-
-Figures = dict[str, Any]
-
-
-class Api:
-    """The lab's API as its administrator."""
-
-    def __init__(self, lab: str) -> None:
-        found = netglass("lab", "env", "--lab", lab, "--user", "admin", "--json")
-        environment = json.loads(found)
-        self.base = environment["OS_AUTH_URL"].rsplit("/identity", 1)[0]
-        user = {"name": environment["OS_USERNAME"], "domain": {"id": "default"}, "password": environment["OS_PASSWORD"]}
-        scope = {"project": {"name": environment["OS_PROJECT_NAME"], "domain": {"id": "default"}}}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        self.token = ""
-        with self._open("POST", "/identity/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}) as answer:
-            self.token = answer.headers["X-Subject-Token"]
-
-    def __call__(self, method: str, path: str, body: Any = None) -> Any:
-        """Sends a request; gives the JSON that came back, None for nothing."""
-        with self._open(method, path, body) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def _open(self, method: str, path: str, body: Any) -> Any:
-        headers = {"Content-Type": "application/json", "X-Auth-Token": self.token}
-        content = json.dumps(body).encode() if body is not None else None
-        return urllib.request.urlopen(urllib.request.Request(self.base + path, content, headers, method=method))
-
-
-def netglass(*words: str) -> str:
-    """Runs the command line; raises with what it said."""
-    done = subprocess.run([NETGLASS, *words], capture_output=True, text=True, check=False, timeout=300)
-    if done.returncode:
-        raise SystemExit(f"netglass {' '.join(words[:4])}: {done.returncode}: {done.stderr or done.stdout}")
-    return done.stdout
-
-
-@contextmanager
-def lab_up(name: str | None) -> Iterator[str]:
-    """Gives a lab that is up: the one named, or a new one that goes afterwards."""
-    if name is not None:
-        yield name
-        return
-    name = "wiring"
-    netglass("lab", "up", "--lab", name, "vlan")
-    try:
-        yield name
-    finally:
-        netglass("lab", "down", "--lab", name)
-
-
-def probe(lab: str, host: str, verb: str, **arguments: Any) -> Figures:
-    """Runs the probe on a host; gives what it measured."""
-    text = netglass("lab", "exec", "--lab", lab, host, "--", sys.executable, str(PROBE), verb, json.dumps(arguments))
-    found: Figures = json.loads(text)
-    return found
 
 
 def management_url(lab: str) -> str:
@@ -117,6 +52,7 @@ class Bench:
         figures = probe(
             self.lab,
             HYPERVISOR,
+            PROBE,
             "plug",
             ports=[{"id": p["id"], "mac": p["mac_address"], "ip": p["fixed_ips"][0]["ip_address"]} for p in made],
             url=f"{self.url}/v2.0/ports?network_id={self.network_id}&fields=id&fields=status",
@@ -139,18 +75,20 @@ class Bench:
 
     def clear(self, made: list[dict[str, Any]]) -> None:
         """Unplugs and deletes ports."""
-        probe(self.lab, HYPERVISOR, "unplug", ports=[port["id"] for port in made])
+        probe(self.lab, HYPERVISOR, PROBE, "unplug", ports=[port["id"] for port in made])
         for port in made:
             self.api("DELETE", f"/v2.0/ports/{port['id']}")
         netglass_wait(self.api)
 
     def restart(self, host: str) -> Figures:
         """Kills a host's agent with SIGKILL; gives how long the next one took to find everything."""
-        return probe(self.lab, host, "restart") | {"host": host}
+        return probe(self.lab, host, PROBE, "restart") | {"host": host}
 
     def idle(self) -> list[Figures]:
         """Watches agents that have nothing to do."""
-        return [probe(self.lab, host, "idle", seconds=IDLE_S) | {"host": host} for host in (HYPERVISOR, DHCP_HOST)]
+        return [
+            probe(self.lab, host, PROBE, "idle", seconds=IDLE_S) | {"host": host} for host in (HYPERVISOR, DHCP_HOST)
+        ]
 
     def all_ports(self) -> list[dict[str, Any]]:
         """Gives the ports that this bench has plugged."""
@@ -211,7 +149,7 @@ def main() -> None:
     options = parser.parse_args()
     counts = options.ports or [1, 10, 100]
     console = Console()
-    with lab_up(options.lab) as lab:
+    with lab_up(options.lab, "wiring", "vlan") as lab:
         bench = Bench(lab, Api(lab))
         rounds = [bench.round(count) for count in counts for _ in range(options.rounds)]
         console.print(table(rounds))
@@ -220,13 +158,7 @@ def main() -> None:
         idles = bench.idle()
         console.print(agents(restarts, idles, max(counts)))
         bench.end()
-    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    RESULTS.mkdir(exist_ok=True)
-    kept = RESULTS / f"wiring-{at}.json"
-    machine = {"kernel": platform.release(), "python": platform.python_version(), "at": at}
-    figures = {"machine": machine, "rounds": rounds, "restarts": restarts, "idle": idles}
-    kept.write_text(json.dumps(figures, indent=1) + "\n")
-    console.print(f"Raw figures: {kept.relative_to(Path.cwd()) if kept.is_relative_to(Path.cwd()) else kept}")
+    keep("wiring", {"rounds": rounds, "restarts": restarts, "idle": idles})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ basic_use_cases   the blog post's net1: DHCP on control, one server on compute1,
 the_other_way     the same by the other settings (native, patch ports, kernel switch), flat and IPv6, a port of an
                   outside compute service, a port that is down, DHCP options of a port's own, and wrong values
 routed            a router between net1 and a flat external network of two subnets, with a floating IP on the second,
-                  an extra route, and one that leads nowhere
+                  one of which just ports are forwarded, an extra route, and one that leads nowhere
 
 The stories about tunnels are in ``tunnel_stories``.
 """
@@ -23,6 +23,7 @@ from netglass.model.resources import (
     LocalVlan,
     Network,
     Port,
+    PortForwarding,
     Router,
     Row,
     Server,
@@ -204,6 +205,9 @@ OUTSIDE = "e8f7a6b5-c4d3-4f2e-8a1b-0c9d8e7f6a99"
 FLOATING = "3c2b1a0f-9e8d-4c7b-9a6f-5e4d3c2b1a00"
 FLOATING_PORT = "b5a4f3e2-d1c0-4b9a-8f8e-7d6c5b4a3f11"
 
+SHARED = "5d4c3b2a-1f0e-4d9c-8b7a-6f5e4d3c2b22"
+SHARED_PORT = "c6b5a4f3-e2d1-4c0b-9a8f-8e7d6c5b4a33"
+
 _EDGE = HostSettings(
     bridge_mappings={"default": "br-eth2", "external": "br-ex"},
     bridge_nics={"br-eth2": "eth2", "br-ex": "eth3"},
@@ -273,6 +277,40 @@ ROUTED: list[Row] = [
         port_id=VM_PORT,
         fixed_ip_address="10.0.0.3",
         router_id=ROUTER,
+    ),
+    Port(
+        id=SHARED_PORT,
+        network_id=PUBLIC,
+        mac_address="fa:16:3e:00:00:04",
+        device_owner="network:floatingip",
+        device_id=SHARED,
+        fixed_ips=(FixedIp(PUBLIC_SUBNET, "203.0.113.9"),),
+    ),
+    FloatingIp(
+        id=SHARED,
+        floating_network_id=PUBLIC,
+        floating_ip_address="203.0.113.9",
+        floating_port_id=SHARED_PORT,
+        router_id=ROUTER,
+    ),
+    *(
+        PortForwarding(
+            id=row_id,
+            floating_ip_id=SHARED,
+            protocol=protocol,
+            external_port=outer[0],
+            external_port_last=outer[1],
+            internal_port_id=VM_PORT,
+            internal_ip_address="10.0.0.3",
+            internal_port=inner[0],
+            internal_port_last=inner[1],
+        )
+        for row_id, protocol, outer, inner in (
+            ("d7c6b5a4-0000-4000-8000-000000000001", "tcp", (2222, 2222), (22, 22)),
+            ("e8d7c6b5-0000-4000-8000-000000000002", "udp", (5000, 5009), (6000, 6009)),
+            ("f9e8d7c6-0000-4000-8000-000000000003", "tcp", (8000, 8009), (80, 80)),
+            ("0af9e8d7-0000-4000-8000-000000000004", "icmp", (1, 1), (1, 1)),
+        )
     ),
 ]
 

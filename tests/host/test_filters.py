@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import random
+import re
 import select
 import subprocess
 
 import pytest
 from hosted import on_a_host
 
-from netglass.agent.appliers.filters import Filters, flows_of
+from netglass.agent.appliers.filters import Filters, flows_of, flows_without
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
-from netglass.compile.router_rules import Translation, rule_sets
+from netglass.compile.router_rules import Forwarded, Translation, rule_sets
 from netglass.desired.diff import plan
 from netglass.desired.state import HostState, Namespace, RuleSet
 from netglass.host import namespaces
+from netglass.host.iptables import Flows
 
 pytestmark = pytest.mark.host
 
@@ -30,8 +32,9 @@ def marks() -> NamespaceMarks:
     return found
 
 
-def a_router(*floating: tuple[str, str], device: str = "qg-12345678-9a") -> HostState:
-    sets = rule_sets("routing", ("router:r1",), NETNS, Translation(device, "203.0.113.2", tuple(floating)))
+def a_router(*floating: tuple[str, str], forwarded: tuple[Forwarded, ...] = ()) -> HostState:
+    translation = Translation("qg-12345678-9a", "203.0.113.2", floating, forwarded)
+    sets = rule_sets("routing", ("router:r1",), NETNS, translation)
     return HostState(host="h", rule_sets=tuple(sorted(sets, key=lambda rule_set: rule_set.key)))
 
 
@@ -135,9 +138,44 @@ def test_a_rule_that_iptables_refuses_is_reported_and_the_other_tables_are_set()
     assert {rule_set.key for rule_set in found} == {rule_set.key for rule_set in good}
 
 
+def track(*words: str) -> None:
+    iptables("conntrack", "-I", "-t", "60", "-u", "SEEN_REPLY", "-s", "198.51.100.1", "-d", "203.0.113.9", *words)
+
+
+def told() -> list[str]:
+    """Gives the tracked connections: protocol, the port that was asked for, and the one that answered."""
+    lines = iptables("conntrack", "-L").splitlines()
+    ports = [(re.findall(r"dport=(\d+)", line)[0], re.findall(r"sport=(\d+)", line)[1]) for line in lines]
+    return sorted(f"{line.split()[0]} {asked} {answered}" for line, (asked, answered) in zip(lines, ports, strict=True))
+
+
+@on_a_host
+def test_connections_are_forgotten_of_forwardings_that_go_and_those_that_went_without_one_that_comes() -> None:
+    namespaces.make(NETNS)
+    filters = Filters(marks())
+    web = Forwarded("aaaa", "203.0.113.9", "tcp", (80, 80), "10.0.0.3", (8080, 8080))
+    several = Forwarded("bbbb", "203.0.113.9", "udp", (5000, 5009), "10.0.0.3", (6000, 6009))
+    converge(filters, a_router(forwarded=(web,)))
+    for port in (5000, 5009, 5010):  # in vain
+        track("-p", "udp", "--sport", "9", "--dport", str(port))
+    track("-p", "tcp", "--state", "ESTABLISHED", "--sport", "9", "--dport", "80", "--dst-nat", "10.0.0.3:8080")
+
+    converge(filters, a_router(forwarded=(web, several)))
+    assert told() == ["tcp 80 8080", "udp 5010 5010"]
+    for port in (5000, 5003):
+        track("-p", "udp", "--sport", "9", "--dport", str(port), "--dst-nat", f"10.0.0.3:{port + 1000}")
+    track("-p", "udp", "--sport", "9", "--dport", "70", "--dst-nat", "10.0.0.3:7000")
+    converge(filters, a_router(forwarded=(web,)))
+    assert told() == ["tcp 80 8080", "udp 5010 5010", "udp 70 7000"]
+    converge(filters, a_router())
+    assert told() == ["udp 5010 5010", "udp 70 7000"]
+
+
 def test_the_connections_of_a_translation_are_told_by_its_rule() -> None:
     rule = "-A neutron-l3-agent-PREROUTING -d 203.0.113.5/32 -j DNAT --to-destination 10.0.0.5"
-    assert flows_of(rule) == ("--orig-dst", "203.0.113.5", "--reply-src", "10.0.0.5")
+    assert flows_of(rule) == Flows(("--orig-dst", "203.0.113.5", "--reply-src", "10.0.0.5"))
+    assert flows_without(rule) == Flows(("--orig-dst", "203.0.113.5", "--reply-src", "203.0.113.5"))
     rule = "-A neutron-l3-agent-float-snat -s 10.0.0.5/32 -j SNAT --to-source 203.0.113.5 --random-fully"
-    assert flows_of(rule) == ("--orig-src", "10.0.0.5", "--reply-dst", "203.0.113.5")
-    assert flows_of("-A INPUT -j neutron-l3-agent-INPUT") == ()
+    assert flows_of(rule) == Flows(("--orig-src", "10.0.0.5", "--reply-dst", "203.0.113.5"))
+    assert flows_without(rule) is None
+    assert flows_of("-A INPUT -j neutron-l3-agent-INPUT") is None

@@ -24,6 +24,7 @@ from netglass.model.resources import (
     LocalVlan,
     Network,
     Port,
+    PortForwarding,
     Router,
     Row,
     Server,
@@ -46,6 +47,7 @@ SUBNETS = tuple(uuid(2, n) for n in range(4))
 PORTS = tuple(uuid(3, n) for n in range(12))
 ROUTERS = tuple(uuid(6, n) for n in range(2))
 FLOATING = tuple(uuid(7, n) for n in range(3))
+FORWARDINGS = tuple(uuid(8, n) for n in range(4))
 SERVERS = tuple(uuid(4, n) for n in range(6))
 IMAGE = uuid(5, 0)
 
@@ -151,7 +153,9 @@ def clouds(draw: st.DrawFn) -> list[Row]:
     servers = [_server(draw, number, ports) for number in range(len(SERVERS))]
     routers = [_router(draw, number, names) for number in range(draw(st.integers(0, len(ROUTERS))))]
     floating = [_floating(draw, number, ports) for number in range(len(FLOATING))] if ports and routers else []
-    return [*rows, *ports, *(s for s in servers if s is not None), *_tags(ports), *routers, *floating]
+    forwarded = [_forwarding(draw, number, ports) for number in range(len(FORWARDINGS))] if floating else []
+    found = [*rows, *ports, *(s for s in servers if s is not None), *_tags(ports), *routers, *floating]
+    return [*found, *forwarded]
 
 
 def _router(draw: st.DrawFn, number: int, hosts: list[str]) -> Router:
@@ -171,8 +175,24 @@ def _floating(draw: st.DrawFn, number: int, ports: list[Port]) -> FloatingIp:
         floating_network_id=NETWORKS[0],
         floating_ip_address=f"203.0.113.{10 + number}",
         floating_port_id=draw(st.sampled_from(ports)).id,
-        fixed_ip_address=f"10.0.0.{20 + number}",
+        port_id=ports[0].id if number else "",
+        fixed_ip_address=f"10.0.0.{20 + number}" if number else "",
         router_id=draw(st.sampled_from(["", *ROUTERS])),
+    )
+
+
+def _forwarding(draw: st.DrawFn, number: int, ports: list[Port]) -> PortForwarding:
+    several = draw(st.integers(0, 1))
+    return PortForwarding(
+        id=FORWARDINGS[number],
+        floating_ip_id=draw(st.sampled_from([FLOATING[0], FLOATING[0], FLOATING[1]])),
+        protocol=draw(st.sampled_from(["tcp", "udp"])),
+        external_port=1000 + 10 * number,
+        external_port_last=1000 + 10 * number + several * 4,
+        internal_port_id=draw(st.sampled_from(ports)).id,
+        internal_ip_address=f"10.0.0.{20 + number}",
+        internal_port=80,
+        internal_port_last=80 + several * 4,
     )
 
 
@@ -270,6 +290,14 @@ def _spoilt(draw: st.DrawFn, row: Row) -> Row:
             {"fixed_ip_address": text},
             {"floating_ip_address": "2001:db8::5"},
             {"floating_ip_address": "203.0.113.10"},
+        ],
+        PortForwarding: [
+            {"protocol": text},
+            {"id": text},
+            {"internal_ip_address": text},
+            {"external_port": 0},
+            {"internal_port": 100000},
+            {"external_port_last": 2000},
         ],
     }
     choices = wrong.get(type(row), [{}])

@@ -21,6 +21,19 @@ def dnat(address: str, to: str, match: str = "") -> str:
     return _rule(f"-d {host_prefix(address)}", match, f"-j DNAT --to-destination {IPv4Address(to)}")
 
 
+def dnat_ports(of: tuple[str, str, tuple[int, int]], to: str, ports: tuple[int, int]) -> str:
+    """Gives the rule that turns packets for ports of one address to ports of another.
+
+    of     protocol, address, first and last port
+    ports  as many, each for the one at its place (iptables >= 1.8.1, Linux >= 4.18), or a single one for all
+    """
+    protocol, address, (first, last) = of
+    there = str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}/{first}"
+    here = str(first) if first == last else f"{first}:{last}"
+    match = f"-d {host_prefix(address)} -p {protocol} -m {protocol} --dport {here}"
+    return _rule(match, f"-j DNAT --to-destination {IPv4Address(to)}:{there}")
+
+
 def snat(to: str, match: str) -> str:
     """Gives the rule that has packets come from an address; ports are chosen at random (RFC 6056)."""
     return _rule(match, f"-j SNAT --to-source {IPv4Address(to)} --random-fully")

@@ -5,7 +5,7 @@ Interest is in containers, never in rows:
     host H        its own Host row; its LocalVlan rows; the ports bound to it; the servers and routers on it
     server on H   its flavor and its image
     network on H  (H has a LocalVlan for it, or serves its DHCP): the network, its subnets, its DHCP ports
-    router on H   its floating IPs, and the ports that hold their addresses
+    router on H   its floating IPs with their port forwardings, and the ports that hold their addresses
     DHCP on H     (a DHCP port of the network is bound to H): all ports of the network
     tunnels of H  (H has a LocalVlan for a network of a tunnel type): the LocalVlan rows of all hosts for it, and the
                   Host rows of those hosts; with l2_population, all ports of the network too
@@ -34,6 +34,7 @@ from netglass.model.resources import (
     LocalVlan,
     Network,
     Port,
+    PortForwarding,
     Router,
     Row,
     Server,
@@ -118,9 +119,16 @@ def _own_keys(snapshot: Snapshot, host: str) -> Iterator[Key]:
 def _router_keys(snapshot: Snapshot, router_id: str) -> Iterator[Key]:
     for floating in snapshot.rows("floating_ips_by_router", router_id):
         yield FloatingIp.kind, floating.id
+        yield from _forwarding_keys(snapshot, floating.id)
         port = snapshot.get(Port, floating.floating_port_id)
         if port is not None and port.device_owner == FLOATING_OWNER and port.device_id == floating.id:
             yield Port.kind, port.id
+
+
+def _forwarding_keys(snapshot: Snapshot, floating_id: str) -> Iterator[Key]:
+    yield from (
+        (PortForwarding.kind, row_id) for row_id in snapshot.ids("port_forwardings_by_floating_ip", floating_id)
+    )
 
 
 def _networks_on(snapshot: Snapshot, host: str) -> set[str]:
@@ -199,6 +207,8 @@ def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
         return row.host_id == host
     if isinstance(row, FloatingIp):
         return _router_host(snapshot, row) == host
+    if isinstance(row, PortForwarding):
+        return _router_host(snapshot, snapshot.get(FloatingIp, row.floating_ip_id)) == host
     if isinstance(row, Host):
         return row.id == host or _is_peer(snapshot, host, row.id)
     if isinstance(row, Flavor):
@@ -208,16 +218,16 @@ def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
     return False
 
 
-def _router_host(snapshot: Snapshot, floating: FloatingIp) -> str | None:
+def _router_host(snapshot: Snapshot, floating: FloatingIp | None) -> str | None:
     """Gives the host of the router that translates a floating IP; None when there is none."""
-    router = snapshot.get(Router, floating.router_id) if floating.router_id else None
+    router = snapshot.get(Router, floating.router_id) if floating is not None and floating.router_id else None
     return router.host_id or None if router is not None else None
 
 
 def _router_host_of_port(snapshot: Snapshot, port: Port) -> str | None:
     floating = snapshot.get(FloatingIp, port.device_id)
     own = floating is not None and floating.floating_port_id == port.id
-    return _router_host(snapshot, floating) if own and floating is not None else None
+    return _router_host(snapshot, floating) if own else None
 
 
 def _hosts_on(snapshot: Snapshot, network_id: str) -> set[str]:
@@ -255,8 +265,9 @@ def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
         return {row.host} if row.host else set()
     if isinstance(row, Router):
         return {row.host_id} if row.host_id else set()
-    if isinstance(row, FloatingIp):
-        return {host} if (host := _router_host(snapshot, row)) else set()
+    if isinstance(row, FloatingIp | PortForwarding):
+        floating = row if isinstance(row, FloatingIp) else snapshot.get(FloatingIp, row.floating_ip_id)
+        return {host} if (host := _router_host(snapshot, floating)) else set()
     if isinstance(row, Host):
         vlans = snapshot.rows("local_vlans_by_host", row.id)
         return {row.id}.union(*(_tunnel_hosts(snapshot, vlan.network_id) for vlan in vlans))
@@ -278,6 +289,7 @@ def _keys_moved(before: Snapshot, after: Snapshot, change: Change, host: str) ->
             yield from _router_keys(after, row.id)
         if isinstance(row, FloatingIp):
             yield Port.kind, row.floating_port_id
+            yield from _forwarding_keys(snapshot, row.id)
         if isinstance(row, LocalVlan):
             yield Host.kind, row.host
             if row.host == host:

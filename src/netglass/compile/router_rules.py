@@ -1,6 +1,8 @@
 """Lowers a router's translation and filtering to iptables rules.
 
     nat     PREROUTING   -> neutron-l3-agent-PREROUTING     floating address to fixed address
+                         -> neutron-l3-agent-fip-pf
+                            -> neutron-l3-agent-pf-<id8>    ports of a floating address to ports of a fixed one
             OUTPUT       -> neutron-l3-agent-OUTPUT         the same for what the router itself sends
             POSTROUTING  -> neutron-l3-agent-POSTROUTING    what stays inside, untranslated, bears its own address
                          -> neutron-postrouting-bottom -> neutron-l3-agent-snat
@@ -20,13 +22,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from netglass.compile.iptables import arrange, dnat, host_prefix, snat
+from netglass.compile.iptables import arrange, dnat, dnat_ports, host_prefix, snat
 from netglass.compile.metadata import ADDRESS, ROUTER_PORT
 from netglass.desired.state import RuleSet
 
 WRAP = "neutron-l3-agent"
 _BOTTOM = "neutron-postrouting-bottom"
 _TOP = "neutron-filter-top"
+_FORWARDINGS = f"{WRAP}-fip-pf"
 _OUTSIDE_MARK = "0x2/0xffff"
 _METADATA_MARK = "0x1/0xffff"
 _METADATA = f"-d {host_prefix(ADDRESS)} -i qr-+ -p tcp -m tcp --dport 80"
@@ -36,17 +39,45 @@ Rules = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
+class Forwarded:
+    """Ports of a floating address that lead to ports of a fixed one; all values are good ones.
+
+    ports, to_ports  first and last; `to_ports` as many, or a single one
+    """
+
+    id: str
+    address: str
+    protocol: str
+    ports: tuple[int, int]
+    to_address: str
+    to_ports: tuple[int, int]
+
+    @property
+    def chain(self) -> str:
+        """Gives the name of its chain; two may share one, for names are short."""
+        return f"{WRAP}-pf-{self.id[:8]}"
+
+    @property
+    def rule(self) -> str:
+        """Gives the rule that translates."""
+        outer = (self.protocol, self.address, self.ports)
+        return dnat_ports(outer, self.to_address, self.to_ports)
+
+
+@dataclass(frozen=True)
 class Translation:
     """What a router translates.
 
-    device    its device outside; empty without a gateway
-    source    address that what goes out bears; empty: its own
-    floating  (floating address, fixed address), ascending
+    device     its device outside; empty without a gateway
+    source     address that what goes out bears; empty: its own
+    floating   (floating address, fixed address), ascending
+    forwarded  ports of further floating addresses
     """
 
     device: str = ""
     source: str = ""
     floating: tuple[tuple[str, str], ...] = ()
+    forwarded: tuple[Forwarded, ...] = ()
 
 
 def rule_sets(owner: str, intent: tuple[str, ...], netns: str, translation: Translation) -> Iterator[RuleSet]:
@@ -71,20 +102,33 @@ def rule_sets(owner: str, intent: tuple[str, ...], netns: str, translation: Tran
 
 
 def _nat(wanted: Translation) -> Rules:
+    inward = [*(dnat(floating, fixed) for floating, fixed in wanted.floating), *_to_ports(wanted)]
     return {
         "PREROUTING": (f"-j {WRAP}-PREROUTING",),
         "OUTPUT": (f"-j {WRAP}-OUTPUT",),
         "POSTROUTING": (f"-j {WRAP}-POSTROUTING", f"-j {_BOTTOM}"),
         f"{WRAP}-PREROUTING": [
             f"{_METADATA} -j REDIRECT --to-ports {ROUTER_PORT}",
-            *(dnat(floating, fixed) for floating, fixed in wanted.floating),
+            *inward,
         ],
-        f"{WRAP}-OUTPUT": [dnat(floating, fixed) for floating, fixed in wanted.floating],
+        f"{WRAP}-OUTPUT": inward,
+        **_forwarding(wanted),
         f"{WRAP}-POSTROUTING": _staying_inside(wanted),
         f"{WRAP}-snat": (f"-j {WRAP}-float-snat", *_leaving(wanted)),
         f"{WRAP}-float-snat": [snat(floating, f"-s {host_prefix(fixed)}") for floating, fixed in wanted.floating],
         _BOTTOM: (f"-j {WRAP}-snat",),
     }
+
+
+def _to_ports(wanted: Translation) -> Sequence[str]:
+    return (f"-j {_FORWARDINGS}",) if wanted.forwarded else ()
+
+
+def _forwarding(wanted: Translation) -> Rules:
+    chains: dict[str, list[str]] = {}
+    for one in wanted.forwarded:
+        chains.setdefault(one.chain, []).append(one.rule)
+    return {_FORWARDINGS: [f"-j {chain}" for chain in chains], **chains} if chains else {}
 
 
 def _staying_inside(wanted: Translation) -> Sequence[str]:

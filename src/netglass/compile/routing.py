@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from netglass.base.ids import qg_name, qr_name, qrouter_name
 from netglass.compile.advertising import Advertised, advertised, advertisements
+from netglass.compile.floating import Floating, floating_of
 from netglass.compile.flow import flow
 from netglass.compile.metadata import router_proxy
 from netglass.compile.place import INTEGRATION, Carried, Place, is_word
@@ -36,7 +37,7 @@ from netglass.desired.state import (
     Sysctl,
     Thing,
 )
-from netglass.model.resources import FixedIp, FloatingIp, Port, Router, Subnet, ref
+from netglass.model.resources import FixedIp, Port, Router, Subnet, ref
 from netglass.pipeline import tables
 from netglass.pipeline.flows import DROP, Match
 
@@ -257,47 +258,27 @@ def _read(reader: Callable[[str], T], text: str) -> T | None:
 def _translate(routing: _Routing) -> Iterator[Thing]:
     """Gives the rules of the router, and the addresses of its floating IPs."""
     leg = routing.outside
-    floating = _floating(routing) if leg is not None else []
-    intent = {ref(routing.router), *(one for found in floating for one in _floating_intent(found))}
+    floating = floating_of(routing.place, routing.router) if leg is not None else Floating()
+    routing.diagnostics += floating.diagnostics
+    intent = {ref(routing.router), *floating.intent}
     source = ""
     if leg is not None:
         intent.add(ref(leg.port))
         own = [cidr.partition("/")[0] for cidr, subnet in leg.addresses if subnet.ip_version == 4]
         source = own[0] if own and routing.router.enable_snat else ""
-        for found in floating:
-            yield from _external_address(routing, leg, found)
-    pairs = tuple(sorted((found.floating_ip_address, found.fixed_ip_address) for found in floating))
-    translation = Translation(leg.device if leg is not None else "", source, pairs)
+        for address, because in floating.addresses.items():
+            yield from _external_address(routing, leg, address, because)
+    translation = Translation(
+        leg.device if leg is not None else "", source, tuple(floating.pairs), tuple(floating.forwarded)
+    )
     yield from rule_sets(OWNER, tuple(sorted(intent)), routing.netns, translation)
 
 
-def _floating(routing: _Routing) -> list[FloatingIp]:
-    """Gives the floating IPs that the router translates, those that can be read, no address twice."""
-    found: dict[str, FloatingIp] = {}
-    for floating in routing.place.snapshot.rows("floating_ips_by_router", routing.router.id):
-        pair = (floating.floating_ip_address, floating.fixed_ip_address)
-        readable = all(_read(IPv4Address, text) is not None for text in pair)
-        if not readable or floating.floating_ip_address in found:
-            text = (
-                f"Floating IP {floating.id} translates {floating.floating_ip_address!r} to"
-                f" {floating.fixed_ip_address!r}, which cannot be, or is done already."
-            )
-            routing.complain("bad-floating-ip", (ref(floating),), text)
-            continue
-        found[floating.floating_ip_address] = floating
-    return list(found.values())
-
-
-def _external_address(routing: _Routing, leg: _Leg, floating: FloatingIp) -> Iterator[Thing]:
-    intent, netns, device = _floating_intent(floating), routing.netns, leg.device
-    address = floating.floating_ip_address
+def _external_address(routing: _Routing, leg: _Leg, address: str, intent: tuple[str, ...]) -> Iterator[Thing]:
+    netns, device = routing.netns, leg.device
     yield Address(owner=OWNER, intent=intent, netns=netns, device=device, cidr=f"{address}/32")
     yield Announcement(owner=OWNER, intent=intent, netns=netns, device=device, address=address)
 
 
 def _intent(routing: _Routing, leg: _Leg) -> tuple[str, ...]:
     return (ref(leg.port), ref(routing.router))
-
-
-def _floating_intent(floating: FloatingIp) -> tuple[str, ...]:
-    return (ref(floating), f"{Port.kind}:{floating.floating_port_id}")

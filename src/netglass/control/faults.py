@@ -16,6 +16,7 @@ _WORDS: dict[str, tuple[type[UserError], str]] = SECURITY_WORDS | {
     "PortNotFound": (NotFound, "Port {port_id} could not be found."),
     "RouterNotFound": (NotFound, "Router {router_id} could not be found"),
     "FloatingIPNotFound": (NotFound, "Floating IP {floatingip_id} could not be found"),
+    "PortForwardingNotFound": (NotFound, "Port Forwarding {id} could not be found."),
     "RouterInterfaceNotFound": (NotFound, "Router {router_id} does not have an interface with id {port_id}"),
     "RouterInterfaceNotFoundForSubnet": (NotFound, "Router {router_id} has no interface on subnet {subnet_id}"),
     "ExternalGatewayForFloatingIPNotFound": (
@@ -143,6 +144,12 @@ _WORDS: dict[str, tuple[type[UserError], str]] = SECURITY_WORDS | {
         Conflict,
         "Cannot associate floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip},"
         " as that fixed IP already has a floating IP on external network {net_id}.",
+    ),
+    "FipInUseByPortForwarding": (Conflict, "Floating IP {id} in use by Port Forwarding resources."),
+    "PortHasBindingFloatingIP": (
+        Conflict,
+        "Cannot create port forwarding to floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed"
+        " IP {fixed_ip}, as that port already has a binding floating IP.",
     ),
     "DeviceIDNotOwnedByTenant": (
         Conflict,

@@ -15,7 +15,8 @@ from netglass.control import quotas
 from netglass.control.addresses import Picks, candidate_subnets, lowest_free
 from netglass.control.decision import Decision
 from netglass.control.faults import fault
-from netglass.control.owners import FLOATING, ROUTER_INTERFACES
+from netglass.control.owners import FLOATING
+from netglass.control.router_subnets import router_between
 from netglass.control.service_ports import Service, drop_port, make_port
 from netglass.control.tags import ordered_tags
 from netglass.control.visibility import find_network, find_port, project_for, require_delete, require_update
@@ -68,7 +69,8 @@ def decide_create_floating_ip(d: Decision, wanted: Mapping[str, Any]) -> Floatin
 def decide_update_floating_ip(d: Decision, floating: FloatingIp, changes: Mapping[str, Any]) -> FloatingIp:
     """Changes a floating IP: its words, or the port that it is for (None takes it from its port); gives the new row.
 
-    Raises FloatingIPNotFound or PolicyNotAuthorized (another's), and as `decide_create_floating_ip`.
+    Raises FloatingIPNotFound or PolicyNotAuthorized (another's), FipInUseByPortForwarding (a port for one with
+    forwardings), and as `decide_create_floating_ip`.
     """
     require_update(d, floating)
     unknown = changes.keys() - _CHANGEABLE
@@ -81,15 +83,21 @@ def decide_update_floating_ip(d: Decision, floating: FloatingIp, changes: Mappin
         values["tags"] = ordered_tags("floatingip", changes["tags"])
     if "port_id" in changes or "fixed_ip_address" in changes:
         port_id = (changes["port_id"] or "") if "port_id" in changes else floating.port_id
-        target = _target(d, floating, port_id, changes.get("fixed_ip_address") or "")
-        values |= target._asdict()
-        _begin_anew(d, floating, target)
+        if port_id or floating.port_id or changes.get("fixed_ip_address"):
+            target = _target(d, floating, port_id, changes.get("fixed_ip_address") or "")
+            values |= target._asdict()
+            _aim_anew(d, floating, target)
     return d.draft.update(floating, d.now, **values)
 
 
 def decide_delete_floating_ip(d: Decision, floating: FloatingIp) -> None:
-    """Gives a floating IP's address back.  Raises FloatingIPNotFound or PolicyNotAuthorized (another's)."""
+    """Gives a floating IP's address back.
+
+    Raises FloatingIPNotFound or PolicyNotAuthorized (another's), FipInUseByPortForwarding while ports are forwarded.
+    """
     require_delete(d, floating)
+    if d.snapshot.ids("port_forwardings_by_floating_ip", floating.id):
+        raise fault("FipInUseByPortForwarding", id=floating.id)
     port = d.snapshot.get(Port, floating.floating_port_id)
     if port is not None:
         drop_port(d, port)
@@ -104,7 +112,7 @@ def leave_port(d: Decision, port_id: str, kept: tuple[FixedIp, ...] = ()) -> Non
     addresses = {fixed.ip_address for fixed in kept}
     for floating in d.snapshot.rows("floating_ips_by_port", port_id):
         if floating.fixed_ip_address not in addresses:
-            _begin_anew(d, floating, _Target())
+            _aim_anew(d, floating, _Target())
             d.draft.update(floating, d.now, **_Target()._asdict())
 
 
@@ -120,10 +128,13 @@ def _aimed(floating: FloatingIp, target: _Target) -> FloatingIp:
     return msgspec.structs.replace(floating, **target._asdict())
 
 
-def _begin_anew(d: Decision, floating: FloatingIp, target: _Target) -> None:
-    """Forgets that hosts had the translation in place, when it becomes another one."""
-    if target == (floating.port_id, floating.fixed_ip_address, floating.router_id):
-        return
+def _aim_anew(d: Decision, floating: FloatingIp, target: _Target) -> None:
+    if target != (floating.port_id, floating.fixed_ip_address, floating.router_id):
+        rest_anew(d, floating)
+
+
+def rest_anew(d: Decision, floating: FloatingIp) -> None:
+    """Forgets that hosts had the translation in place, as it becomes another one."""
     port = d.snapshot.get(Port, floating.floating_port_id)
     if port is not None:
         d.draft.update(port, d.now, realised_on=())
@@ -149,22 +160,34 @@ def _target(d: Decision, floating: FloatingIp, port_id: str, fixed_ip_address: s
         if fixed_ip_address:
             raise _bad("fixed_ip_address cannot be specified without a port_id")
         return _Target()
+    if d.snapshot.ids("port_forwardings_by_floating_ip", floating.id):
+        raise fault("FipInUseByPortForwarding", id=floating.id)
     port = find_port(d, port_id)
-    if port.project_id != floating.project_id and not d.caller.is_admin:
-        raise _bad(
-            f"Port {port.id} is associated with a different tenant than Floating IP {floating.id} and therefore cannot"
-            " be bound."
-        )
+    refuse_foreign_port(d, floating, port)
     fixed = _fixed(d, port, fixed_ip_address)
     _refuse_second(d, floating, port, fixed)
     router_id = _router(d, floating.floating_network_id, port, fixed)
     return _Target(port.id, fixed.ip_address, router_id)
 
 
+def refuse_foreign_port(d: Decision, floating: FloatingIp, port: Port) -> None:
+    """Raises BadRequest when a floating IP would be for another project's port, unless an administrator says so."""
+    if port.project_id != floating.project_id and not d.caller.is_admin:
+        raise _bad(
+            f"Port {port.id} is associated with a different tenant than Floating IP {floating.id} and therefore cannot"
+            " be bound."
+        )
+
+
+def ipv4_addresses(d: Decision, port: Port) -> list[FixedIp]:
+    """Gives a port's IPv4 addresses, in the port's own order."""
+    subnets = [(fixed, d.snapshot.get(Subnet, fixed.subnet_id)) for fixed in port.fixed_ips]
+    return [fixed for fixed, subnet in subnets if subnet is not None and subnet.ip_version == 4]
+
+
 def _fixed(d: Decision, port: Port, wanted: str) -> FixedIp:
     """Gives the port's address that is meant: the one wanted, else its only IPv4 address."""
-    versions = {fixed: s.ip_version for fixed in port.fixed_ips if (s := d.snapshot.get(Subnet, fixed.subnet_id))}
-    found = [fixed for fixed, version in versions.items() if version == 4]
+    found = ipv4_addresses(d, port)
     if wanted:
         named = [fixed for fixed in port.fixed_ips if fixed.ip_address == wanted]
         if not named:
@@ -197,22 +220,15 @@ def _refuse_second(d: Decision, floating: FloatingIp, port: Port, fixed: FixedIp
 
 
 def _router(d: Decision, external_network_id: str, port: Port, fixed: FixedIp) -> str:
-    """Gives the router that joins the address's subnet to the external network: the subnet's gateway before others."""
-    subnet = d.snapshot.get(Subnet, fixed.subnet_id)
-    found: list[tuple[bool, str]] = []
-    for inside in d.snapshot.rows("ports_by_subnet", fixed.subnet_id):
-        router = d.snapshot.get(Router, inside.device_id) if inside.device_owner in ROUTER_INTERFACES else None
-        if router is not None and router.gateway_network_id == external_network_id:
-            is_gateway = subnet is not None and any(f.ip_address == subnet.gateway_ip for f in inside.fixed_ips)
-            found.append((not is_gateway, router.id))
-    if not found:
+    found = router_between(d.snapshot, external_network_id, fixed.subnet_id)
+    if found is None:
         raise fault(
             "ExternalGatewayForFloatingIPNotFound",
             external_network_id=external_network_id,
             subnet_id=fixed.subnet_id,
             port_id=port.id,
         )
-    return min(found)[1]
+    return found
 
 
 def _bad(message: str) -> Exception:

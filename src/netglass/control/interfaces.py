@@ -121,7 +121,9 @@ def _interface(d: Decision, router: Router, subnet_id: str, port_id: str) -> Por
 
 def _refuse_in_use(d: Decision, router: Router, subnet: Subnet) -> None:
     for floating in d.snapshot.rows("floating_ips_by_router", router.id):
-        if reaches([subnet], floating.fixed_ip_address):
+        forwardings = d.snapshot.rows("port_forwardings_by_floating_ip", floating.id)
+        inside = {one.internal_ip_address for one in forwardings} | {floating.fixed_ip_address} - {""}
+        if any(reaches([subnet], address) for address in inside):
             raise fault("RouterInterfaceInUseByFloatingIP", router_id=router.id, subnet_id=subnet.id)
     if any(reaches([subnet], route.nexthop) for route in router.routes):
         raise fault("RouterInterfaceInUseByRoute", router_id=router.id, subnet_id=subnet.id)

@@ -23,6 +23,7 @@ from netglass.control.faults import fault
 from netglass.control.floating_ips import leave_port
 from netglass.control.macs import checked_mac, pick_mac
 from netglass.control.owners import DHCP, SERVED
+from netglass.control.port_forwardings import leave_forwardings
 from netglass.control.port_security import protection_of_changed, protection_of_new
 from netglass.control.status import raise_statuses, status_of
 from netglass.control.tags import ordered_tags
@@ -126,8 +127,8 @@ def decide_update_port(d: Decision, port: Port, changes: Mapping[str, Any]) -> P
 def decide_delete_port(d: Decision, port: Port) -> None:
     """Deletes a port; its addresses and MAC are free, and its host's tag too when it was the last there.
 
-    Floating IPs that were for it are for nobody then.  A DHCP server's port is made anew at once, as long as
-    its network needs one.
+    Floating IPs that were for it are for nobody then, and what was forwarded to it is not any more.  A DHCP server's
+    port is made anew at once, as long as its network needs one.
 
     Raises PortNotFound or PolicyNotAuthorized (another's port), ServicePortInUse for a port that a router or a
     floating IP has.
@@ -136,6 +137,7 @@ def decide_delete_port(d: Decision, port: Port) -> None:
     if port.device_owner in SERVED and port.device_id:
         raise fault("ServicePortInUse", port_id=port.id, reason=f"has device owner {port.device_owner}")
     leave_port(d, port.id)
+    leave_forwardings(d, port.id)
     d.draft.drop(port)
     release_tag(d, port.host_id, port.network_id)
     if port.device_owner == DHCP:
@@ -195,6 +197,7 @@ def _put_changed(d: Decision, port: Port, values: Mapping[str, Any]) -> Port:
         hold_tag(d, changed)
     if changed.fixed_ips != port.fixed_ips:
         leave_port(d, port.id, changed.fixed_ips)
+        leave_forwardings(d, port.id, changed.fixed_ips)
     if changed.admin_state_up != port.admin_state_up:
         changed = _with_status(d, changed)
     if DHCP in (port.device_owner, changed.device_owner):

@@ -1,4 +1,4 @@
-"""Quotas: how many networks, subnets, ports, routers, floating IPs, groups, rules and shares a project may have.
+"""Quotas: how many networks, subnets, ports, routers, floating IPs, groups, rules, shares and more a project may have.
 
 Counts come from the snapshot's indexes, so a check costs the same in a cloud of any size.  What the system makes
 (DHCP ports, default groups) counts as Neutron counts it, under the network's project, and is never refused.
@@ -27,6 +27,7 @@ _INDEX = {
     "security_group": "security_groups_by_project",
     "security_group_rule": "security_group_rules_by_project",
     "rbac_policy": "rbac_policies_by_project",
+    "port_forwarding": "port_forwardings_by_project",
 }
 _SWITCHES = ("force", "check_limit")
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from netglass.control.decision import Decision
 from netglass.control.faults import fault
+from netglass.control.owners import ROUTER_INTERFACES
 from netglass.control.router_scheduling import router_ports
 from netglass.control.spaces import space
 from netglass.model.resources import FixedIp, Port, Router, Subnet
@@ -44,6 +45,18 @@ def reaches(subnets: Iterable[Subnet], address: str) -> bool:
     """Says whether an address lies in one of the subnets."""
     hop = ip_address(address)
     return any(space(subnet.cidr).holds(hop.version, int(hop)) for subnet in subnets)
+
+
+def router_between(snapshot: Snapshot, external_network_id: str, subnet_id: str) -> str | None:
+    """Gives the router that joins a subnet to an external network, its gateway before others; None for none."""
+    subnet = snapshot.get(Subnet, subnet_id)
+    found: list[tuple[bool, str]] = []
+    for inside in snapshot.rows("ports_by_subnet", subnet_id):
+        router = snapshot.get(Router, inside.device_id) if inside.device_owner in ROUTER_INTERFACES else None
+        if router is not None and router.gateway_network_id == external_network_id:
+            is_gateway = subnet is not None and any(fixed.ip_address == subnet.gateway_ip for fixed in inside.fixed_ips)
+            found.append((not is_gateway, router.id))
+    return min(found)[1] if found else None
 
 
 def bad_router(message: str) -> Exception:

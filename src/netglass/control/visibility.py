@@ -20,6 +20,7 @@ from netglass.model.resources import (
     FloatingIp,
     Network,
     Port,
+    PortForwarding,
     RbacPolicy,
     Router,
     Row,
@@ -161,21 +162,21 @@ def project_for(d: Decision, wanted: Mapping[str, Any]) -> str:
     return project_id
 
 
+_MISSING: Mapping[type[Row], tuple[str, str]] = {  # the fault, and the name of its words' value
+    Network: ("NetworkNotFound", "net_id"),
+    Subnet: ("SubnetNotFound", "subnet_id"),
+    Port: ("PortNotFound", "port_id"),
+    Router: ("RouterNotFound", "router_id"),
+    FloatingIp: ("FloatingIPNotFound", "floatingip_id"),
+    PortForwarding: ("PortForwardingNotFound", "id"),
+    SecurityGroup: ("SecurityGroupNotFound", "id"),
+    SecurityGroupRule: ("SecurityGroupRuleNotFound", "id"),
+    AddressGroup: ("AddressGroupNotFound", "address_group_id"),
+}
+
+
 def _missing(row: Row) -> Exception:
-    if isinstance(row, Network):
-        return fault("NetworkNotFound", net_id=row.id)
-    if isinstance(row, Subnet):
-        return fault("SubnetNotFound", subnet_id=row.id)
-    if isinstance(row, Router):
-        return fault("RouterNotFound", router_id=row.id)
-    if isinstance(row, FloatingIp):
-        return fault("FloatingIPNotFound", floatingip_id=row.id)
-    if isinstance(row, SecurityGroup):
-        return fault("SecurityGroupNotFound", id=row.id)
-    if isinstance(row, SecurityGroupRule):
-        return fault("SecurityGroupRuleNotFound", id=row.id)
-    if isinstance(row, AddressGroup):
-        return fault("AddressGroupNotFound", address_group_id=row.id)
     if isinstance(row, RbacPolicy):
         return fault("RbacPolicyNotFound", object_type=row.object_type, id=row.id)
-    return fault("PortNotFound", port_id=row.id)
+    name, value = _MISSING[type(row)]
+    return fault(name, **{value: row.id})

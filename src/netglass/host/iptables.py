@@ -10,8 +10,10 @@ Source: netlink(7); linux/netfilter/nfnetlink.h (NFNLGRP_NFTABLES).
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,6 +25,7 @@ _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 _NETLINK_NETFILTER = 12
 _NFTABLES_GROUP = 1 << (7 - 1)
 _RECEIVE = 1 << 16
+_DPORT = re.compile(r"\bdport=(\d+)")
 _WAIT_S = "5"  # for the lock of the older kind of iptables
 
 
@@ -73,18 +76,47 @@ def restore(netns: str, version: int, lines: Sequence[str]) -> Output:
         return run((f"{_PROGRAMS[version]}-restore", "--noflush", "--wait", _WAIT_S), text)
 
 
-def forget_flows(netns: str, matches: Iterable[Sequence[str]]) -> list[Output]:
-    """Deletes connection tracking entries of a namespace, by conntrack(8)'s words; none at all is no failure.
+class Flows(NamedTuple):
+    """Connections that are tracked.
+
+    words  conntrack(8)'s, that tell them
+    ports  first and last of the ports that they were meant for; None: any
+    """
+
+    words: tuple[str, ...]
+    ports: tuple[int, int] | None = None
+
+
+def forget_flows(netns: str, flows: Iterable[Flows]) -> list[Output]:
+    """Deletes connection tracking entries of a namespace; none at all is no failure.
 
     Gives the outputs of those that failed.
     """
-    failed = []
+    failed: list[Output] = []
+    # Each once: the rules of OUTPUT and PREROUTING tell the same ones.
+    wanted = list(dict.fromkeys(flows))
+    if not wanted:
+        return failed
     with entered(netns):
-        for match in matches:
-            output = run(("conntrack", "-D", *match))
+        for words in [words for one in wanted for words in _by_port(one)]:
+            output = run(("conntrack", "-D", *words))
             if not output.ok and "0 flow entries" not in output.stderr:
                 failed.append(output)
     return failed
+
+
+def _by_port(flows: Flows) -> list[tuple[str, ...]]:
+    """Gives the words for each port that there are connections to: conntrack(8) knows no ranges."""
+    if flows.ports is None:
+        return [flows.words]
+    first, last = flows.ports
+    ports = {first}
+    if first != last:
+        listed = run(("conntrack", "-L", *flows.words)).stdout
+        # Of each line's two ports by that name the first one is the original direction's.
+        found = (_DPORT.search(line) for line in listed.splitlines())
+        ports = {port for match in found if match and first <= (port := int(match[1])) <= last}
+    return [(*flows.words, "--orig-port-dst", str(port)) for port in sorted(ports)]
 
 
 class RuleEvents:

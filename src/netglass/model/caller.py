@@ -62,6 +62,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
             "security_group": 10,
             "security_group_rule": 100,
             "rbac_policy": 10,
+            "port_forwarding": 500,  # Neutron has no limit: each is a rule on a host that others share
         }  # msgspec takes no filled dict as default
     )
     agent_down_s: int = 15  # a host that has not reported for so long is not alive

@@ -21,6 +21,9 @@ TUNNEL_ID_MAX = {"gre": (1 << 32) - 1, "vxlan": (1 << 24) - 1, "geneve": (1 << 2
 TUNNEL_TYPES = tuple(TUNNEL_ID_MAX)
 """Network types whose frames travel between hosts in tunnels."""
 
+FORWARDED_PROTOCOLS = ("sctp", "tcp", "udp")
+"""Protocols whose ports can be forwarded: those with ports that Linux tracks (dccp went with Linux 6.16)."""
+
 
 DEFAULT_GROUP = "default"
 """Name of the security group that each project has, and that no other may have."""
@@ -173,7 +176,27 @@ class FloatingIp(Described, frozen=True, kw_only=True, omit_defaults=True):
     floating_port_id: str  # the port of its own
     port_id: str = ""  # whom it is for; empty: nobody
     fixed_ip_address: str = ""  # which of the port's addresses
-    router_id: str = ""  # that translates
+    router_id: str = ""  # that translates it, or single ports of it
+
+
+class PortForwarding(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """A port, or a range of ports, of a floating IP that is translated to one of a project's port's.
+
+    The floating IP is then for no port as a whole; its router is the forwardings'.  A range leads to one of equal
+    length, each port to the one at its place, or to a single port.
+    """
+
+    kind: ClassVar[str] = "port_forwarding"
+
+    description: str = ""
+    floating_ip_id: str
+    protocol: str  # of FORWARDED_PROTOCOLS
+    external_port: int  # 1..65535; the first of a range
+    external_port_last: int  # the same for a single port
+    internal_port_id: str  # the port, in Neutron's sense, that it is for
+    internal_ip_address: str  # which of its IPv4 addresses
+    internal_port: int
+    internal_port_last: int
 
 
 class SecurityGroup(Described, frozen=True, kw_only=True, omit_defaults=True):
@@ -440,6 +463,7 @@ ROW_TYPES: tuple[type[Row], ...] = (
     DefaultRule,
     AddressGroup,
     RbacPolicy,
+    PortForwarding,
     LocalVlan,
     Host,
     Server,

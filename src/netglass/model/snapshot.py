@@ -27,6 +27,7 @@ from netglass.model.resources import (
     LocalVlan,
     Network,
     Port,
+    PortForwarding,
     Project,
     RbacPolicy,
     RoleAssignment,
@@ -97,6 +98,9 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "rbac_policies_by_object": (RbacPolicy, lambda p: [p.object_id]),
     "rbac_policies_by_grant": (RbacPolicy, lambda p: [(p.object_id, p.action, p.target_project)]),
     "rbac_policies_by_target": (RbacPolicy, lambda p: [(p.target_project, p.object_type, p.action)]),
+    "port_forwardings_by_project": (PortForwarding, lambda f: [f.project_id]),
+    "port_forwardings_by_floating_ip": (PortForwarding, lambda f: [f.floating_ip_id]),
+    "port_forwardings_by_port": (PortForwarding, lambda f: [f.internal_port_id]),
     "local_vlans_by_host": (LocalVlan, lambda v: [v.host]),
     "local_vlans_by_network": (LocalVlan, lambda v: [v.network_id]),
     "hosts_by_role": (Host, lambda h: h.roles),
@@ -268,6 +272,9 @@ def claims(row: Row) -> tuple[tuple[str, str], ...]:
         return (("default_group", row.project_id),) if row.name == DEFAULT_GROUP else ()
     if isinstance(row, RbacPolicy):
         return (("rbac", f"{row.object_id}/{row.action}/{row.target_project}"),)
+    if isinstance(row, PortForwarding):
+        # Of a range its first port alone: that ranges do not overlap is the decision's matter.
+        return (("forwarding", f"{row.floating_ip_id}/{row.protocol}/{row.external_port}"),)
     if isinstance(row, LocalVlan):
         return (("local_vlan", f"{row.host}/{row.vlan}"),)
     if isinstance(row, Project):

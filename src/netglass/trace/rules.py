@@ -132,8 +132,15 @@ def _translated(rule: Rule, passing: Passing) -> Passing:
 def _with(packet: Packet, field: str, address: str, port_field: str, port: str) -> Packet:
     changes: dict[str, str | int] = {field: address}
     if port:
-        changes[port_field] = int(port.partition("-")[0])
+        changes[port_field] = _port_in(port, getattr(packet, port_field))
     return msgspec.structs.replace(packet, **changes)
+
+
+def _port_in(text: str, present: int | None) -> int:
+    """Gives the port that a translation gives: of a range the one at the present port's place, or the first."""
+    ports, _, base = text.partition("/")
+    first = int(ports.partition("-")[0])
+    return first + present - int(base) if base and present is not None else first
 
 
 def _target(text: str) -> tuple[str, str]:

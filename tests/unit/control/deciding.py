@@ -20,12 +20,28 @@ from netglass.control.floating_ips import (
 )
 from netglass.control.interfaces import Interface, decide_add_interface, decide_remove_interface
 from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
+from netglass.control.port_forwardings import (
+    decide_create_forwarding,
+    decide_delete_forwarding,
+    decide_update_forwarding,
+)
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
 from netglass.control.routers import decide_create_router, decide_delete_router, decide_update_router
 from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
 from netglass.model.caller import Caller, CloudSettings
 from netglass.model.draft import Draft
-from netglass.model.resources import FloatingIp, Host, HostSettings, LocalVlan, Network, Port, Router, Row, Subnet
+from netglass.model.resources import (
+    FloatingIp,
+    Host,
+    HostSettings,
+    LocalVlan,
+    Network,
+    Port,
+    PortForwarding,
+    Router,
+    Row,
+    Subnet,
+)
 from netglass.model.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -86,6 +102,10 @@ class Cloud:
         values = {"floating_network_id": network.id, **wanted}
         return self.decide(lambda d: decide_create_floating_ip(d, values), caller)
 
+    def forward(self, floating: FloatingIp, port: Port, caller: Caller = ALICE, **wanted: Any) -> PortForwarding:
+        values = {"floating_ip_id": floating.id, "internal_port_id": port.id, "protocol": "tcp", **wanted}
+        return self.decide(lambda d: decide_create_forwarding(d, values), caller)
+
     def update(self, row: Any, caller: Caller = ALICE, **changes: Any) -> Any:
         decisions: dict[type, Callable[..., Any]] = {
             Network: decide_update_network,
@@ -93,6 +113,7 @@ class Cloud:
             Port: decide_update_port,
             Router: decide_update_router,
             FloatingIp: decide_update_floating_ip,
+            PortForwarding: decide_update_forwarding,
         }
         return self.decide(lambda d: decisions[type(row)](d, self.now(row), changes), caller)
 
@@ -103,6 +124,7 @@ class Cloud:
             Port: decide_delete_port,
             Router: decide_delete_router,
             FloatingIp: decide_delete_floating_ip,
+            PortForwarding: decide_delete_forwarding,
         }
         self.decide(lambda d: decisions[type(row)](d, self.now(row)), caller)
 

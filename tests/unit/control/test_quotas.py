@@ -10,8 +10,8 @@ from netglass.model.resources import Quota
 
 def test_a_project_has_the_clouds_limits_until_it_has_its_own() -> None:
     cloud = Cloud()
-    clouds = {"network": 100, "subnet": 100, "port": 500, "router": 10, "floatingip": 50}
-    clouds |= {"security_group": 10, "security_group_rule": 100, "rbac_policy": 10}
+    clouds = cloud.settings.default_quotas
+    assert clouds.items() >= {"network": 100, "subnet": 100, "port": 500, "router": 10, "floatingip": 50}.items()
     assert quotas.limits(cloud.snapshot, cloud.settings, "alice") == clouds
     cloud.decide(lambda d: quotas.decide_update_quota(d, "alice", {"network": 7, "port": -1}), ADMIN)
     row = cloud.decide(lambda d: quotas.decide_update_quota(d, "alice", {"network": 8, "check_limit": True}), ADMIN)

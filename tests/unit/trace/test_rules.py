@@ -88,3 +88,10 @@ def test_what_is_not_understood_ends_in_a_warning_and_lets_nothing_through() -> 
         outcome = asked(rule)
         assert not outcome.passes
         assert isinstance(outcome.steps[-1], Warn)
+
+
+def test_a_range_of_ports_is_turned_to_the_one_at_the_same_place() -> None:
+    match = "-A PREROUTING -d 203.0.113.77/32 -p tcp -m tcp --dport 75:84"
+    assert asked(f"{match} -j DNAT --to-destination 10.0.1.12:8075-8084/75").passing.packet.port_dst == 8080
+    assert asked(f"{match} -j DNAT --to-destination 10.0.1.12:8075-8084").passing.packet.port_dst == 8075
+    assert asked(f"{match} -j DNAT --to-destination 10.0.1.12:81").passing.packet.port_dst == 81

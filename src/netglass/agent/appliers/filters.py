@@ -4,7 +4,7 @@ Ours are the chains whose name begins with ``neutron-``, in namespaces that are 
 that lead to them.  All else is left alone.  Only rules that differ are touched, so that the others go on counting.
 
 A translation that goes takes the connections with it that it was made for: else a moved floating IP would go on
-leading to where it led.
+leading to where it led.  One that comes takes those that went without it: else who has been calling in vain goes on so.
 
 On an error it carries on with the next table.
 """
@@ -22,7 +22,7 @@ from netglass.agent.appliers.protocol import Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import HostState, RuleSet, Thing
 from netglass.host import iptables, namespaces
-from netglass.host.iptables import RuleEvents, RulesUnreadable, Table
+from netglass.host.iptables import Flows, RuleEvents, RulesUnreadable, Table
 
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
 _PREFIX = "neutron-"
@@ -30,6 +30,9 @@ _VERSIONS = (4, 6)
 
 Place = tuple[str, int]
 """A namespace's name, and the address family's version."""
+
+_Part = tuple[RuleSet, list[str], list[Flows]]
+"""Rules, the edits that make them so, and the connections that are to be forgotten then."""
 
 
 class _Read(NamedTuple):
@@ -108,10 +111,10 @@ class Filters:
             assert isinstance(seen, RuleSet)
             assert isinstance(wanted, RuleSet)
             pairs.append((seen, wanted))
-        by_place: dict[Place, list[tuple[RuleSet, list[str], list[str]]]] = defaultdict(list)
+        by_place: dict[Place, list[_Part]] = defaultdict(list)
         for before, after in pairs:
-            gone = [rule for rule in (before.rules if before is not None else ()) if rule not in after.rules]
-            by_place[after.netns, after.ip_version].append((after, list(edits(before, after)), gone))
+            moved = list(_moved(before.rules, after.rules)) if before is not None else []
+            by_place[after.netns, after.ip_version].append((after, list(edits(before, after)), moved))
         return [error for place, parts in by_place.items() for error in self._restore(place, parts)]
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
@@ -128,7 +131,7 @@ class Filters:
                 chains=(),
                 rules=(),
             )
-            part = (thing, list(edits(thing, bare)), list(thing.rules))
+            part = (thing, list(edits(thing, bare)), list(_moved(thing.rules, ())))
             errors += self._restore((thing.netns, thing.ip_version), [part], gone_is_done=True)
             if hurry():
                 break
@@ -138,9 +141,7 @@ class Filters:
         """Gives what news of rules comes by."""
         return [news.fileno() for _, news in self._news.values()]
 
-    def _restore(
-        self, place: Place, parts: Sequence[tuple[RuleSet, list[str], list[str]]], *, gone_is_done: bool = False
-    ) -> list[ApplyError]:
+    def _restore(self, place: Place, parts: Sequence[_Part], *, gone_is_done: bool = False) -> list[ApplyError]:
         """Does all tables' edits in one call; when it is refused, each table's alone."""
         netns, version = place
         try:
@@ -151,8 +152,8 @@ class Filters:
             if len(parts) == 1:
                 return [ApplyError("rule_sets", parts[0][0].key, output.evidence)]
             return [error for part in parts for error in self._restore(place, [part], gone_is_done=gone_is_done)]
-        matches = [match for _, _, gone in parts for rule in gone if (match := flows_of(rule))]
-        failed = iptables.forget_flows(netns, matches)
+        flows = [found for _, _, moved in parts for found in moved]
+        failed = iptables.forget_flows(netns, flows)
         return [ApplyError("rule_sets", parts[0][0].key, output.evidence) for output in failed]
 
 
@@ -187,6 +188,15 @@ def _chain_edits(chain: str, have: list[str], want: list[str]) -> Iterator[str]:
             yield from (f"-I {chain} {i1 + 1} {rule}" for rule in reversed(want[j1:j2]))
 
 
+def _moved(before: Sequence[str], after: Sequence[str]) -> Iterator[Flows]:
+    """Gives the connections of translations that go, and those that went on without ones that come."""
+    for rules, others, read in ((before, set(after), flows_of), (after, set(before), flows_without)):
+        for rule in rules:
+            flows = read(rule) if rule not in others else None
+            if flows is not None:
+                yield flows
+
+
 def _by_chain(rules: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for rule in rules:
@@ -195,16 +205,37 @@ def _by_chain(rules: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def flows_of(rule: str) -> tuple[str, ...]:
-    """Gives conntrack(8)'s words for the connections that a translating rule has made; empty for other rules."""
-    words = rule.split()
-    value = {word: words[place + 1] for place, word in enumerate(words[:-1])}
+def flows_of(rule: str) -> Flows | None:
+    """Gives the connections that a translating rule has made; None for other rules."""
+    value = _settings(rule)
     if "--to-destination" in value and "-d" in value:
-        return ("--orig-dst", value["-d"].partition("/")[0], "--reply-src", value["--to-destination"].partition(":")[0])
+        to, _, port = value["--to-destination"].partition(":")
+        single = ("--reply-port-src", port) if port.isdigit() else ()
+        return _inward(value, ("--reply-src", to, *single))
     if "--to-source" in value:
         source = ("--orig-src", value["-s"].partition("/")[0]) if "-s" in value else ()
-        return (*source, "--reply-dst", value["--to-source"])
-    return ()
+        return Flows((*source, "--reply-dst", value["--to-source"]))
+    return None
+
+
+def flows_without(rule: str) -> Flows | None:
+    """Gives the connections that the rule of a floating address would have translated, had it been there before."""
+    value = _settings(rule)
+    if "--to-destination" not in value or "-d" not in value:
+        return None
+    return _inward(value, ("--reply-src", value["-d"].partition("/")[0]))
+
+
+def _inward(value: Mapping[str, str], reply: tuple[str, ...]) -> Flows:
+    first, _, last = value.get("--dport", "").partition(":")
+    protocol = ("-p", value["-p"]) if "-p" in value else ()
+    words = (*protocol, "--orig-dst", value["-d"].partition("/")[0], *reply)
+    return Flows(words, (int(first), int(last or first)) if first else None)
+
+
+def _settings(rule: str) -> dict[str, str]:
+    words = rule.split()
+    return {word: words[place + 1] for place, word in enumerate(words[:-1])}
 
 
 def _observed(netns: str, version: int, name: str, table: Table, wanted: Mapping[str, RuleSet]) -> RuleSet | None:

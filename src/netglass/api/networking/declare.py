@@ -98,10 +98,13 @@ class Parent:
 
     field     Netglass's name of the attribute that names the parent
     resource  the parent's declaration
+    children  index of the snapshot, from the parent's id to what lies in it, where the path leads through the parent:
+              ``/v2.0/<parents>/<parent's id>/<collection>``; empty: the path is the collection's own
     """
 
     field: str
     resource: Resource
+    children: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,10 +169,12 @@ class Resource:
     parent: Parent | None = None
     path: str = ""
 
-    @property
+    @cached_property
     def root(self) -> str:
-        """Gives the path of the collection."""
-        return f"/v2.0/{self.path or self.collection}"
+        """Gives the path of the collection; where it leads through a parent, the parent's name stands for its id."""
+        above = self.above
+        through = f"{above.resource.collection}/{{{above.resource.name}}}/" if above is not None else ""
+        return f"/v2.0/{through}{self.path or self.collection}"
 
     @cached_property
     def by_name(self) -> dict[str, Attribute]:
@@ -187,9 +192,15 @@ class Resource:
         offered = {"create": self.create, "update": self.update, "delete": self.delete}
         return ("get", *(verb for verb, decision in offered.items() if decision is not None))
 
+    @cached_property
+    def above(self) -> Parent | None:
+        """Gives the parent that the path leads through; None where it is the collection's own."""
+        return self.parent if self.parent is not None and self.parent.children else None
+
     def rule(self, verb: str, attribute: str = "") -> str:
         """Gives the name of the policy rule for a verb, or for a verb on one attribute."""
-        return f"{verb}_{self.name}:{attribute}" if attribute else f"{verb}_{self.name}"
+        name = f"{self.above.resource.name}_{self.name}" if self.above is not None else self.name
+        return f"{verb}_{name}:{attribute}" if attribute else f"{verb}_{name}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         "2018-06-11T10:00:00-00:00",
     ),
     Extension(
+        "expose-port-forwarding-in-fip",
+        "Expose Floating IP port forwardings",
+        "A floating IP shows its port forwardings.",
+        "2018-06-28T16:00:00-00:00",
+    ),
+    Extension(
         "ext-gw-mode",
         "Neutron L3 Configurable external gateway mode",
         "SNAT of a router can be switched off.",
@@ -85,6 +91,30 @@ EXTENSIONS: tuple[Extension, ...] = (
         "Floating IP Port Details Extension",
         "A floating IP shows its port.",
         "2018-04-09T10:00:00-00:00",
+    ),
+    Extension(
+        "floating-ip-port-forwarding",
+        "Floating IP Port Forwarding",
+        "Ports of a floating IP lead to ports of a project's ports.",
+        "2018-01-19T10:00:00-00:00",
+    ),
+    Extension(
+        "floating-ip-port-forwarding-description",
+        "Floating IP Port Forwarding new attribute description",
+        "Port forwardings have a description.",
+        "2019-11-01T10:00:00-00:00",
+    ),
+    Extension(
+        "floating-ip-port-forwarding-detail",
+        "Floating IP port forwarding detail",
+        "A floating IP shows the ids of its port forwardings and of what they lead to.",
+        "2022-05-06T10:00:00-00:00",
+    ),
+    Extension(
+        "floating-ip-port-forwarding-port-ranges",
+        "Floating IP Port Forwarding support port ranges",
+        "Ranges of ports can be forwarded.",
+        "2020-07-01T10:00:00-00:00",
     ),
     Extension(
         "ip-substring-filtering",

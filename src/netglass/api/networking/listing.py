@@ -30,14 +30,18 @@ class Listed:
     previous: str = ""
 
 
-def list_rows(resource: Resource, query: Query, view: View, caller: Caller) -> Listed:
+def list_rows(
+    resource: Resource, query: Query, view: View, caller: Caller, within: Iterable[Row] | None = None
+) -> Listed:
     """Gives the rows that a query asks for, as far as the caller may see them.
+
+    within  rows out of which they are; None: all of the resource
 
     Raises Invalid for a filter's text that cannot be, NotFound for a marker that the caller does not see.
     """
     sees = POLICY[resource.rule("get")]
     tests = filters_of(resource, query, view)
-    rows = _candidates(resource, query, view, caller)
+    rows = _candidates(resource, query, view, caller) if within is None else within
     for passes in tests:
         rows = [row for row in rows if passes(row)]
     rows = [row for row in rows if sees(caller, row, view.snapshot)]
@@ -51,9 +55,14 @@ def find_visible(resource: Resource, row_id: str, view: View, caller: Caller) ->
     """Gives the row of an id; raises NotFound when there is none, or the caller must not know of it."""
     row = resource.find(view, row_id)
     if row is None or not POLICY[resource.rule("get")](caller, row, view.snapshot):
-        title = resource.name.replace("_", " ").capitalize()
-        raise NotFound(f"{title} {row_id} could not be found.", fault=resource.missing)
+        raise missing(resource, row_id)
     return row
+
+
+def missing(resource: Resource, row_id: str) -> NotFound:
+    """Gives the error for an id that the caller knows of no object by."""
+    title = resource.name.replace("_", " ").capitalize()
+    return NotFound(f"{title} {row_id} could not be found.", fault=resource.missing)
 
 
 def _candidates(resource: Resource, query: Query, view: View, caller: Caller) -> Iterable[Row]:

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from netglass.api.edge import reply
 from netglass.api.networking import bodies, schemas
 from netglass.api.networking.call import Call
-from netglass.api.networking.declare import Operation, Resource, Row
-from netglass.api.networking.listing import Listed, find_visible, list_rows
+from netglass.api.networking.declare import Operation, Resource, Row, View
+from netglass.api.networking.listing import Listed, find_visible, list_rows, missing
 from netglass.api.networking.policy import Target, require
 from netglass.api.networking.precondition import read_precondition, require_revision
 from netglass.api.networking.query import read_fields, read_query
@@ -56,12 +56,31 @@ def _operation(resource: Resource, method: str, run: Run, about: str, *, one: bo
     return Operation(method=method, path=path, run=run, about=about, tag=resource.collection, answer=answer)
 
 
+def _above(resource: Resource, call: Call, view: View) -> Row:
+    """Gives the parent that the path leads through; None for a path of the collection's own."""
+    above = resource.above
+    if above is None:
+        return None
+    return find_visible(above.resource, call.part(above.resource.name), view, call.caller)
+
+
+def _find(resource: Resource, call: Call, view: View) -> Row:
+    """Gives the row that the path names; one that lies elsewhere than the path says is not there."""
+    parent = _above(resource, call, view)
+    row = find_visible(resource, call.part("id"), view, call.caller)
+    if resource.above is not None and getattr(row, resource.above.field) != parent.id:
+        raise missing(resource, row.id)
+    return row
+
+
 def _lists(resource: Resource) -> Run:
     async def run(call: Call) -> Response:
         view = call.view()
+        parent = _above(resource, call, view)
+        within = view.snapshot.rows(resource.above.children, parent.id) if resource.above is not None else None
         hidden = hidden_from(resource, call.caller, view.snapshot)
         query = read_query(resource, call.request.query_params, hidden)
-        listed = list_rows(resource, query, view, call.caller)
+        listed = list_rows(resource, query, view, call.caller, within)
         render = renderer(resource, call.caller, view.snapshot, query.fields)
         answer: dict[str, Any] = {resource.collection: [render(row, view) for row in listed.rows]}
         if links := _links(call, listed):
@@ -75,7 +94,7 @@ def _shows(resource: Resource) -> Run:
     async def run(call: Call) -> Response:
         fields = read_fields(resource, call.request.query_params)
         view = call.view()
-        row = find_visible(resource, call.part("id"), view, call.caller)
+        row = _find(resource, call, view)
         return reply({resource.name: renderer(resource, call.caller, view.snapshot, fields)(row, view)})
 
     return run
@@ -85,8 +104,13 @@ def _creates(resource: Resource) -> Run:
     def create(call: Call, d: Decision, wanted: Mapping[str, Any]) -> Row:
         if resource.create is None:
             raise Bug(f"{resource.name} cannot be made")
-        if resource.parent is not None:
-            find_visible(resource.parent.resource, wanted[resource.parent.field], call.view(d.snapshot), call.caller)
+        view = call.view(d.snapshot)
+        parent = _above(resource, call, view)
+        if resource.above is not None:
+            # What lies beneath another object is that one's owner's.
+            wanted = {**wanted, resource.above.field: parent.id, "project_id": parent.project_id}
+        elif resource.parent is not None:
+            find_visible(resource.parent.resource, wanted[resource.parent.field], view, call.caller)
         target = Target(project_id=wanted["project_id"], network_id=wanted.get("network_id", ""), wanted=wanted)
         require(resource.rule("create"), call.caller, target, d.snapshot)
         given = [a for a in resource.attributes if "create" in a.guards and wanted.get(a.key, a.default) != a.default]
@@ -110,7 +134,7 @@ def _updates(resource: Resource) -> Run:
     def update(call: Call, d: Decision, changes: Mapping[str, Any], revision: int | None) -> Row:
         if resource.update is None:
             raise Bug(f"{resource.name} cannot be changed")
-        row = find_visible(resource, call.part("id"), call.view(d.snapshot), call.caller)
+        row = _find(resource, call, call.view(d.snapshot))
         target = _target(row, changes)
         require(resource.rule("update"), call.caller, target, d.snapshot)
         for attribute in resource.attributes:
@@ -135,7 +159,7 @@ def _deletes(resource: Resource) -> Run:
     def delete(call: Call, d: Decision, revision: int | None) -> None:
         if resource.delete is None:
             raise Bug(f"{resource.name} cannot be deleted")
-        row = find_visible(resource, call.part("id"), call.view(d.snapshot), call.caller)
+        row = _find(resource, call, call.view(d.snapshot))
         require(resource.rule("delete"), call.caller, _target(row, {}), d.snapshot)
         require_revision(revision, row)
         resource.delete(d, row)

@@ -31,6 +31,7 @@ async def _collections(call: Call) -> Response:
             "links": [{"rel": "self", "href": call.url(resource.root)}],
         }
         for resource in RESOURCES
+        if resource.above is None
     ]
     return reply({"resources": found})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from networking_cloud import Cloud
+from networking_cloud import Cloud, made
 from starlette.testclient import TestClient
 
 
@@ -15,6 +15,15 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     made = Cloud(tmp_path)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def public(cloud: Cloud, admin: TestClient) -> str:
+    """An external network with a subnet, and a host that carries it and all others; gives the network's id."""
+    cloud.register("control", "network")
+    network = made(admin, "networks", "network", **{"name": "public", "router:external": True})["id"]
+    made(admin, "subnets", "subnet", network_id=network, ip_version=4, cidr="203.0.113.0/24", enable_dhcp=False)
+    return str(network)
 
 
 @pytest.fixture

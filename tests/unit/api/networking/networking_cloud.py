@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from cryptography.fernet import Fernet
 from starlette.applications import Starlette
@@ -87,6 +88,14 @@ class Cloud:
     @property
     def now_text(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def made(client: TestClient, path: str, resource: str, /, **wanted: Any) -> dict[str, Any]:
+    """Makes an object, and gives it as it is shown; `path` is below /v2.0."""
+    answer = client.post(f"/v2.0/{path}", json={resource: wanted})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()[resource]
+    return found
 
 
 def _people(draft: Draft, fresh: Fresh) -> None:

@@ -2,29 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-from networking_cloud import Cloud
+from networking_cloud import made
 from starlette.testclient import TestClient
-
-
-@pytest.fixture
-def public(cloud: Cloud, admin: TestClient) -> str:
-    """An external network with a subnet, and a host that carries it and all others."""
-    cloud.register("control", "network")
-    wanted = {"name": "public", "router:external": True}
-    network = admin.post("/v2.0/networks", json={"network": wanted}).json()["network"]
-    subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "203.0.113.0/24", "enable_dhcp": False}
-    assert admin.post("/v2.0/subnets", json={"subnet": subnet}).status_code == 201
-    return str(network["id"])
-
-
-def made(client: TestClient, collection: str, resource: str, /, **wanted: Any) -> dict[str, Any]:
-    answer = client.post(f"/v2.0/{collection}", json={resource: wanted})
-    assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()[resource]
-    return found
 
 
 def test_a_router_lives_from_its_gateway_to_its_last_interface(public: str, alice: TestClient) -> None:

@@ -261,5 +261,7 @@ def test_what_is_answered_is_what_the_document_says(cloud: Cloud, admin: TestCli
     admin.post("/v2.0/ports", json={"port": {"network_id": network}})
     schemas = openapi_document(OPERATIONS, RESOURCES)["components"]["schemas"]
     for resource in RESOURCES:
+        if resource.above is not None:
+            continue  # shown beneath its parent only
         for shown in admin.get(resource.root).json()[resource.collection]:
             assert set(shown) == set(schemas[resource.name]["properties"])

@@ -7,6 +7,7 @@ from netglass.api.networking.resources.availability_zones import AVAILABILITY_ZO
 from netglass.api.networking.resources.default_security_group_rules import DEFAULT_SECURITY_GROUP_RULE
 from netglass.api.networking.resources.floating_ips import FLOATING_IP
 from netglass.api.networking.resources.networks import NETWORK
+from netglass.api.networking.resources.port_forwardings import PORT_FORWARDING
 from netglass.api.networking.resources.ports import PORT
 from netglass.api.networking.resources.routers import ROUTER
 from netglass.api.networking.resources.security_groups import SECURITY_GROUP, SECURITY_GROUP_RULE
@@ -22,6 +23,7 @@ RESOURCES: tuple[Resource, ...] = (
     ADDRESS_GROUP,
     ROUTER,
     FLOATING_IP,
+    PORT_FORWARDING,
     AGENT,
     AVAILABILITY_ZONE,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "FLOATING_IP",
     "NETWORK",
     "PORT",
+    "PORT_FORWARDING",
     "RESOURCES",
     "ROUTER",
     "SECURITY_GROUP",

@@ -15,14 +15,28 @@ from netglass.control.floating_ips import (
     status_of_floating_ip,
 )
 from netglass.model.caller import Caller
-from netglass.model.resources import FloatingIp, Port
+from netglass.model.resources import FloatingIp, Port, PortForwarding
 
+_INTERNAL = ("internal_port_id", "internal_ip_address")
 _DETAILS = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
 
 
 def _details(floating: FloatingIp, view: View) -> dict[str, Any] | None:
     port = view.snapshot.get(Port, floating.port_id) if floating.port_id else None
     return None if port is None else {name: getattr(port, name) for name in _DETAILS}
+
+
+def _forwardings(floating: FloatingIp, view: View) -> list[dict[str, Any]]:
+    """Gives its port forwardings as Neutron shows them there, and of a range what Neutron leaves out."""
+    return [_forwarding(one) for one in view.snapshot.rows("port_forwardings_by_floating_ip", floating.id)]
+
+
+def _forwarding(row: PortForwarding) -> dict[str, Any]:
+    shown: dict[str, Any] = {name: getattr(row, name) for name in ("id", "protocol", *_INTERNAL)}
+    for end in ("external", "internal"):
+        first, last = getattr(row, f"{end}_port"), getattr(row, f"{end}_port_last")
+        shown |= {f"{end}_port": first} if first == last else {f"{end}_port_range": f"{first}:{last}"}
+    return shown
 
 
 def _rows(view: View, caller: Caller) -> Iterable[FloatingIp]:
@@ -114,6 +128,13 @@ FLOATING_IP = Resource(
             kind=kinds.mapping(),
             about="The port that it is for; null: nobody's.",
             show=_details,
+            filter=False,
+        ),
+        Attribute(
+            name="port_forwardings",
+            kind=kinds.Kind(kinds.parse_list, {"type": "array", "items": {"type": "object"}}),
+            about="What single ports of it lead to.",
+            show=_forwardings,
             filter=False,
         ),
         DESCRIPTION,

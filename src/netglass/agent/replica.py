@@ -25,6 +25,11 @@ class Replica:
         self._base = Snapshot.empty()
         self._changes: list[Change] = []
 
+    def restore(self, snapshot: Snapshot, revision: int) -> None:
+        """Takes over what was known before the agent's last end."""
+        self.snapshot = self._base = snapshot
+        self.revision = revision
+
     def reconnected(self) -> None:
         """Forgets rows whose commit was not closed when the stream broke; they come again."""
         self._changes = []

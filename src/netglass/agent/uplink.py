@@ -1,8 +1,10 @@
 """The agent's conversation with the servers, in threads of its own, so that a slow server never holds up wiring.
 
-One thread registers the host and follows the feed into a `Replica`; the other sends reports and answers.  Both try
+One thread registers the host and follows the feed into a `Replica`; another sends reports and answers.  Both try
 again for ever, and take the next server when one fails: often until the host is registered, since then nothing works
 without a server, and often again in the first seconds after it is lost; then more slowly, up to `_SLOWEST_S`.
+A third keeps intent on disk (``agent.kept``).  What was kept before is intent again when no server has told anything
+newer `_PATIENCE_S` after the start; until then it only spares the server from telling all of it.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
 from netglass.agent.config import Config
+from netglass.agent.kept import Kept
 from netglass.agent.replica import Replica
 from netglass.agent.server import Server, ServerError
-from netglass.model.protocol import Answer, Healed, Question, Registration, Report
+from netglass.model.protocol import Answer, Healed, Listed, Question, Registration, Report
 from netglass.model.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -27,6 +31,9 @@ log = logging.getLogger(__name__)
 _FASTEST_S = 0.1
 _EAGER, _EAGER_S = 12, 0.3
 _SLOWEST_S = 5.0
+_PATIENCE_S = 3.0
+_KEEP_EACH_S = 1.0
+_KEPT = "intent.jsonl"
 _MOST_HEALED = 10_000
 _HEALED_AT_ONCE = 500
 
@@ -53,6 +60,10 @@ class Uplink:
         self._config = config
         self._registration = registration
         self._wake = wake
+        self._newest: Snapshot | None = None
+        self._current = threading.Event()  # a server has told how things are
+        self._kept = Kept(Path(config.state_directory) / _KEPT, config.host)
+        self._unkept = threading.Event()  # intent is newer than what is kept
         self._replica = Replica()  # the feed thread's own
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
@@ -66,13 +77,16 @@ class Uplink:
         self._closed = threading.Event()
 
     def start(self) -> None:
-        """Starts both threads; they end with the process."""
+        """Starts the threads; they end with the process."""
+        self._restore()
         threading.Thread(target=self._follow, name="feed", daemon=True).start()
         threading.Thread(target=self._send, name="reports", daemon=True).start()
+        threading.Thread(target=self._keep, name="kept", daemon=True).start()
 
     def close(self) -> None:
-        """Lets both threads end as soon as they are not waiting for a server."""
+        """Lets the threads end as soon as they are not waiting for a server."""
         self._closed.set()
+        self._unkept.set()
         self._registered.set()
         with self._to_send:
             self._to_send.notify()
@@ -134,24 +148,55 @@ class Uplink:
         for lines in server.feed(since):
             if self._closed.is_set():
                 return
-            changed = False
+            changed = listed = False
             questions: list[Question] = []
             for line in lines:
                 if isinstance(line, Question):
                     questions.append(line)
                 else:
                     changed |= self._replica.take(line)
+                    listed |= isinstance(line, Listed)
+            changed |= listed and not self._current.is_set()
             with self._lock:
                 if changed:
-                    self._snapshot = self._replica.snapshot
+                    self._snapshot = self._newest = self._replica.snapshot
                 self._revision = self._replica.revision
                 self._questions += questions
+            if changed:
+                self._current.set()
+                self._unkept.set()
             if changed or questions:
                 self._wake()
 
     def _server(self, attempt: int) -> Server:
         url = self._config.server[attempt % len(self._config.server)]
         return Server(url, self._config.host, self._config.credential, self._config.ca_file)
+
+    # --- the thread that keeps
+
+    def _restore(self) -> None:
+        kept = self._kept.load()
+        if kept is not None:
+            self._newest, self._revision = kept
+            self._replica.restore(*kept)
+
+    def _keep(self) -> None:
+        if self._newest is not None and not self._current.wait(_PATIENCE_S):
+            with self._lock:
+                if not self._current.is_set():
+                    log.warning("no server answers; going by what was kept of revision %d", self._revision)
+                    self._snapshot = self._newest
+            self._wake()
+        while self._unkept.wait() and not self._closed.is_set():
+            self._unkept.clear()
+            with self._lock:
+                snapshot, revision = self._newest, self._revision
+            try:
+                if snapshot is not None:
+                    self._kept.save(snapshot, revision)
+            except OSError as error:
+                log.warning("intent cannot be kept for a start without a server: %s", error)
+            self._closed.wait(_KEEP_EACH_S)
 
     # --- the reports' thread
 

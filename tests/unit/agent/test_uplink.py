@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -13,9 +15,11 @@ import msgspec
 import pytest
 
 from netglass.agent.config import Config
+from netglass.agent.kept import Kept
 from netglass.agent.uplink import News, Uplink
 from netglass.model.protocol import Answer, Beat, FeedLine, Listed, Question, Registration, Report, RowLine
 from netglass.model.resources import Network
+from netglass.model.snapshot import Snapshot
 
 WAIT_S = 10
 RED = Network(id="red", name="red", segmentation_id=1000)
@@ -92,8 +96,12 @@ def server() -> Iterator[Scripted]:
 _uplinks: list[Uplink] = []
 
 
+_directories: list[Path] = []
+
+
 @pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
+def _closed(tmp_path: Path) -> Iterator[None]:
+    _directories[:] = [tmp_path]
     yield
     while _uplinks:
         _uplinks.pop().close()
@@ -102,8 +110,9 @@ def _closed() -> Iterator[None]:
 class Agent:
     """An uplink, and the bell that it rings."""
 
-    def __init__(self, *urls: str) -> None:
-        config = Config(host="h1", roles=("hypervisor",), server=urls, credential="secret")
+    def __init__(self, *urls: str, state: Path | None = None) -> None:
+        directory = str(state or Path(tempfile.mkdtemp(dir=_directories[0])))
+        config = Config(host="h1", roles=("hypervisor",), server=urls, credential="secret", state_directory=directory)
         self.bell = threading.Semaphore(0)
         self.uplink = Uplink(config, Registration(roles=("hypervisor",)), self.bell.release)
         _uplinks.append(self.uplink)
@@ -188,3 +197,43 @@ def test_a_server_that_is_still_starting_is_looked_for_often(server: Scripted) -
     agent = Agent(server.url)
     agent.news(lambda news: news.snapshot)
     assert time.monotonic() - started < 3.0  # pauses that double without an end would make it six seconds
+
+
+def test_with_no_server_a_host_goes_by_what_it_was_last_told(server: Scripted, tmp_path: Path) -> None:
+    server.streams.put([_row(RED), Listed(revision=7)])
+    first = Agent(server.url, state=tmp_path)
+    first.news(lambda news: news.snapshot)
+    _kept(tmp_path)
+    first.uplink.close()
+
+    alone = Agent("http://127.0.0.1:9", state=tmp_path)
+
+    news = alone.news(lambda news: news.snapshot)
+    assert (news.snapshot, news.revision) == (Snapshot.of([RED]), 7)
+
+
+def test_what_was_kept_is_no_intent_while_a_server_tells_newer(server: Scripted, tmp_path: Path) -> None:
+    Kept(tmp_path / "intent.jsonl", "h1").save(Snapshot.of([RED]), 7)
+    server.streams.put([RowLine(kind="network", id="red", row=None), Listed(revision=9)])
+
+    agent = Agent(server.url, state=tmp_path)
+
+    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed?since=7"
+    news = agent.news(lambda news: news.snapshot is not None)
+    assert (news.snapshot, news.revision) == (Snapshot.empty(), 9)
+
+
+def test_a_server_that_tells_nothing_new_confirms_what_was_kept(server: Scripted, tmp_path: Path) -> None:
+    Kept(tmp_path / "intent.jsonl", "h1").save(Snapshot.of([RED]), 7)
+    server.streams.put([Listed(revision=9)])
+
+    news = Agent(server.url, state=tmp_path).news(lambda news: news.snapshot)
+
+    assert (news.snapshot, news.revision) == (Snapshot.of([RED]), 9)
+
+
+def _kept(directory: Path) -> None:
+    end = time.monotonic() + WAIT_S
+    while not (directory / "intent.jsonl").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)

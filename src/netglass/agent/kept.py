@@ -1,0 +1,74 @@
+"""The last intent that an agent was told, on disk: a host that boots while no server can be reached is as it was.
+
+One file of mode 0600: a line of JSON that says what it is, then a row on each line.  It is replaced whole; a reader
+finds the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import msgspec
+
+from netglass.model.changes import row_from_builtins
+from netglass.model.protocol import RowLine
+from netglass.model.resources import ROW_TYPE_BY_KIND, ROW_TYPES
+from netglass.model.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1
+
+
+class _Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rest of the file is.
+
+    revision  up to which it holds all that concerns the host
+    """
+
+    format: int
+    host: str
+    revision: int
+
+
+class Kept:
+    """The file in which one host's intent is kept."""
+
+    def __init__(self, path: Path, host: str) -> None:
+        self._path = path
+        self._host = host
+
+    def save(self, snapshot: Snapshot, revision: int) -> None:
+        """Replaces what is kept; raises OSError."""
+        encode = msgspec.json.encode
+        lines = [encode(_Head(format=_FORMAT, host=self._host, revision=revision))]
+        for kind in ROW_TYPES:
+            rows = sorted(snapshot.all(kind), key=lambda row: row.id)
+            lines += [encode(RowLine(kind=kind.kind, id=row.id, row=msgspec.to_builtins(row))) for row in rows]
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_name(self._path.name + ".new")
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(b"\n".join(lines) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+
+    def load(self) -> tuple[Snapshot, int] | None:
+        """Gives what is kept, and its revision; None where there is nothing that can be used, as the log explains."""
+        try:
+            first, *lines = self._path.read_bytes().splitlines()
+            head = msgspec.json.decode(first, type=_Head)
+            if head.format != _FORMAT or head.host != self._host:
+                raise ValueError(f"format {head.format} of host {head.host!r}")
+            told = [msgspec.json.decode(line, type=RowLine) for line in lines]
+            known = [one for one in told if one.kind in ROW_TYPE_BY_KIND and one.row is not None]
+            rows = [row_from_builtins(one.kind, one.row or {}) for one in known]
+            return Snapshot.of(rows, revision=head.revision), head.revision
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            log.warning("%s cannot be used: %s; waiting for a server", self._path, error)
+            return None

@@ -73,7 +73,7 @@ _DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "u
 _READ_ONLY_IN_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 # Named where the machine lacks the program of that name; busybox brings them all.
 _BUSYBOX = ("nc", "wget", "telnet", "traceroute", "arping", "httpd", "udhcpc", "vi")
-_SCRIPTS = ("init", "say", "dhcp", "metadata")
+_SCRIPTS = ("init", "say", "names", "dhcp", "ipv6", "dhcpcd.conf", "metadata")
 _HIDDEN_IN_PROC = ("kcore", "keys", "kmsg", "timer_list", "sched_debug")
 
 

@@ -8,8 +8,8 @@ gateway, the network's MTU, and how they get their addresses, subnet by subnet (
     dhcpv6-stateful   DHCPv6 gives them (M flag); the prefix is on the wire all the same
     unset             nothing is said of the subnet, as in Neutron
 
-The address that an advertisement comes from is named, since each inner device has the link-local metadata address
-too, which is every router's and every qdhcp's, and must be nobody's gateway.
+The address that an advertisement comes from is named, since inner devices have the link-local metadata address too,
+which moves from router to router, and must be nobody's gateway.
 
 Called by compile.routing only.  Source: Neutron's ra.py for names of files, intervals and what each mode means.
 """

@@ -71,7 +71,7 @@ def _serve(place: Place, carried: Carried, port: Port) -> Iterator[Thing | Diagn
     yield from _reach(server)
     yield from _process(server)
     if server.isolated:
-        yield from network_proxy(place, port.network_id, server.netns, home.device)
+        yield from network_proxy(place, port, server.netns, home.device)
     yield from server.diagnostics
 
 

@@ -36,7 +36,7 @@ class Proxy:
     of       Network or Router: what `owner_id` is
     address  where guests find it, over IPv4
     port     at `address`
-    devices  those on which guests find it at `LINK_LOCAL`, port 80
+    devices  those on which guests find it at `LINK_LOCAL`, port 80; may be empty
     user     it runs as this user and its group
     socket   the metadata agent's
     """

@@ -4,6 +4,10 @@ An *isolated* subnet is one whose gateway is no router of this cloud.  Its guest
 namespace, by a host route that DHCP tells them (``compile.dhcp_files``); all others reach the one in the qrouter
 namespace of their gateway, by its REDIRECT from port 80 to `ROUTER_PORT`.
 
+Both are found at `LINK_LOCAL` too, by guests with IPv6 alone.  Two that answer for one address on one network would
+take each other's connections away as neighbours hear now the one and now the other, so there it is one namespace's:
+that of the oldest router on the network, where there is one.
+
 `network_proxy` is called by compile.dhcp, `router_proxy` by compile.routing.
 Source: DATAPLANE.md, "Metadata way"; Neutron's metadata driver for paths and addresses, and its DHCP driver for what
 isolated means.
@@ -19,13 +23,12 @@ from netglass.compile.haproxy import LINK_LOCAL, Proxy, RefusedWord, render
 from netglass.compile.place import Place
 from netglass.desired.state import Address, Daemon, Diagnostic, File, Thing
 from netglass.model.resources import Port, Subnet
+from netglass.model.snapshot import ROUTER_INTERFACES
 
 OWNER = "metadata"
 ADDRESS = "169.254.169.254"
 ROUTER_PORT = 9697
 """Where the proxy of a router listens; guests' port 80 is redirected there, and nobody reaches it directly."""
-
-_ROUTER_INTERFACES = ("network:router_interface", "network:ha_router_replicated_interface")  # and _distributed
 
 
 def isolated_subnets(place: Place, subnets: Iterable[Subnet], ports: Iterable[Port]) -> list[Subnet]:
@@ -38,34 +41,48 @@ def isolated_subnets(place: Place, subnets: Iterable[Subnet], ports: Iterable[Po
     routed = {
         (fixed.subnet_id, fixed.ip_address)
         for port in ports
-        if port.device_owner.startswith(_ROUTER_INTERFACES)
+        if port.device_owner in ROUTER_INTERFACES
         for fixed in port.fixed_ips
     }
     return [s for s in subnets if (s.id, s.gateway_ip) not in routed and not _holds_address(s)]
 
 
-def network_proxy(place: Place, network_id: str, netns: str, tap: str) -> Iterator[Thing | Diagnostic]:
-    """Gives the proxy in a network's qdhcp namespace, whose device on the network is `tap`.
+def network_proxy(place: Place, port: Port, netns: str, tap: str) -> Iterator[Thing | Diagnostic]:
+    """Gives the proxy in the qdhcp namespace of a DHCP port, whose device is `tap`.
 
-    Nothing of it names a port: that metadata is missing must not keep guests from their addresses.
+    Nothing of it names the port: that metadata is missing must not keep guests from their addresses.
     """
-    intent = (f"network:{network_id}",)
-    for cidr in (f"{ADDRESS}/32", f"{LINK_LOCAL}/64"):
+    intent = (f"network:{port.network_id}",)
+    devices = (tap,) if _is_found_at(place, port) else ()
+    for cidr in (f"{ADDRESS}/32", *(f"{LINK_LOCAL}/64" for _ in devices)):
         yield Address(owner=OWNER, intent=intent, netns=netns, device=tap, cidr=cidr)
-    yield from _process(place, netns, intent, ("Network", network_id, ADDRESS, 80, (tap,)))
+    yield from _process(place, netns, intent, ("Network", port.network_id, ADDRESS, 80, devices))
 
 
-def router_proxy(place: Place, router_id: str, netns: str, devices: Iterable[str]) -> Iterator[Thing | Diagnostic]:
-    """Gives the proxy in a router's qrouter namespace; `devices` are its interfaces inside, ascending.
+def router_proxy(
+    place: Place, router_id: str, netns: str, inside: Iterable[tuple[Port, str]]
+) -> Iterator[Thing | Diagnostic]:
+    """Gives the proxy in a router's qrouter namespace.
 
-    Guests reach it at `ROUTER_PORT` by the router's own rules, and at its link-local address.  Every namespace of the
-    network has that one, without duplicate address detection: each guest is answered by whichever it finds first.
+    inside  its ports inside, with their devices
+
+    Guests reach it at `ROUTER_PORT` by the router's own rules, and at the link-local address.
     """
     intent = (f"router:{router_id}",)
-    inside = tuple(devices)
-    for device in inside:
+    devices = tuple(sorted(device for port, device in inside if _is_found_at(place, port)))
+    for device in devices:
         yield Address(owner=OWNER, intent=intent, netns=netns, device=device, cidr=f"{LINK_LOCAL}/64")
-    yield from _process(place, netns, intent, ("Router", router_id, "0.0.0.0", ROUTER_PORT, inside))
+    yield from _process(place, netns, intent, ("Router", router_id, "0.0.0.0", ROUTER_PORT, devices))
+
+
+def _is_found_at(place: Place, port: Port) -> bool:
+    """Says whether it is the port at which a network's guests find their metadata link-locally."""
+    for index in ("router_ports_by_network", "dhcp_ports_by_network"):
+        rows: list[Port] = place.snapshot.rows(index, port.network_id)
+        there = [one for one in rows if one.host_id]
+        if there:
+            return port.id == min(there, key=lambda one: (one.created_at, one.id)).id
+    return False
 
 
 def _process(

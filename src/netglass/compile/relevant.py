@@ -4,7 +4,8 @@ Interest is in containers, never in rows:
 
     host H        its own Host row; its LocalVlan rows; the ports bound to it; the servers and routers on it
     server on H   its flavor and its image
-    network on H  (H has a LocalVlan for it, or serves its DHCP): the network, its subnets, its DHCP ports
+    network on H  (H has a LocalVlan for it, or serves its DHCP): the network, its subnets, its DHCP ports, and what
+                  routers have on it
     router on H   its floating IPs with their port forwardings, and the ports that hold their addresses
     DHCP on H     (a DHCP port of the network is bound to H): all ports of the network
     tunnels of H  (H has a LocalVlan for a network of a tunnel type): the LocalVlan rows of all hosts for it, and the
@@ -40,7 +41,7 @@ from netglass.model.resources import (
     Server,
     Subnet,
 )
-from netglass.model.snapshot import Snapshot
+from netglass.model.snapshot import ROUTER_INTERFACES, Snapshot
 
 Key = tuple[str, str]
 """A row's kind and id."""
@@ -140,6 +141,7 @@ def _network_keys(snapshot: Snapshot, network_id: str) -> Iterator[Key]:
     yield Network.kind, network_id
     yield from ((Subnet.kind, row_id) for row_id in snapshot.ids("subnets_by_network", network_id))
     yield from ((Port.kind, row_id) for row_id in snapshot.ids("dhcp_ports_by_network", network_id))
+    yield from ((Port.kind, row_id) for row_id in snapshot.ids("router_ports_by_network", network_id))
 
 
 def _peer_keys(snapshot: Snapshot, network_id: str) -> Iterator[Key]:
@@ -189,7 +191,12 @@ def _is_relevant_port(snapshot: Snapshot, host: str, port: Port) -> bool:
         return True
     if port.device_owner == FLOATING_OWNER:
         return _router_host_of_port(snapshot, port) == host
-    return port.device_owner == DHCP_OWNER and _is_on(snapshot, host, port.network_id)
+    return _concerns_network(port) and _is_on(snapshot, host, port.network_id)
+
+
+def _concerns_network(port: Port) -> bool:
+    """Says whether every host that has the network must know of the port."""
+    return port.device_owner == DHCP_OWNER or port.device_owner in ROUTER_INTERFACES
 
 
 def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
@@ -249,8 +256,7 @@ def _dhcp_hosts(snapshot: Snapshot, network_id: str) -> set[str]:
 
 def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
     if isinstance(row, Port):
-        wide = row.device_owner == DHCP_OWNER
-        hosts = (_hosts_on if wide else _dhcp_hosts)(snapshot, row.network_id)
+        hosts = (_hosts_on if _concerns_network(row) else _dhcp_hosts)(snapshot, row.network_id)
         hosts |= {host for host in _tunnel_hosts(snapshot, row.network_id) if _populates(snapshot, host)}
         if row.device_owner == FLOATING_OWNER and (translating := _router_host_of_port(snapshot, row)):
             hosts |= {translating}

@@ -114,7 +114,7 @@ def _route(place: Place, router: Router, ports: list[Port]) -> Iterator[Thing | 
     yield from _extra_routes(routing)
     yield from _translate(routing)
     if routing.inside:
-        yield from router_proxy(place, router.id, routing.netns, sorted(leg.device for leg in routing.inside))
+        yield from router_proxy(place, router.id, routing.netns, ((leg.port, leg.device) for leg in routing.inside))
     found = [one for leg in routing.inside if (one := _advertised(leg)) is not None]
     if found:
         yield from advertisements(place, router, routing.netns, sorted(found, key=lambda one: one.device))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from netglass.model import snapshot
+
 DHCP: Final = "network:dhcp"
 """Ports of DHCP servers; made and dropped by ``control.dhcp``."""
 
@@ -19,13 +21,7 @@ ROUTER_GATEWAY: Final = "network:router_gateway"
 FLOATING: Final = "network:floatingip"
 """The port that holds a floating IP's address; made and dropped by ``control.floating_ips``."""
 
-ROUTER_INTERFACES: Final = frozenset(
-    {
-        ROUTER_INTERFACE,
-        "network:ha_router_replicated_interface",
-        "network:router_interface_distributed",
-    }
-)
+ROUTER_INTERFACES: Final = snapshot.ROUTER_INTERFACES
 """A router's ports inside of tenant networks."""
 
 ROUTERS: Final = ROUTER_INTERFACES | {"network:router_centralized_snat", ROUTER_GATEWAY}

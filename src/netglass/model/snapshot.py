@@ -43,6 +43,15 @@ from netglass.model.rules import rule_key
 
 R = TypeVar("R", bound=Row)
 
+ROUTER_INTERFACES = frozenset(
+    {
+        "network:router_interface",
+        "network:router_interface_distributed",
+        "network:ha_router_replicated_interface",
+    }
+)
+"""Owners of the ports that a router has inside."""
+
 _NO_IDS: HashTrieSet[str] = HashTrieSet()
 
 
@@ -71,6 +80,7 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "ports_by_address": (Port, lambda p: [(f.subnet_id, f.ip_address) for f in p.fixed_ips]),
     "dhcp_ports_by_network": (Port, lambda p: [p.network_id] if p.device_owner == "network:dhcp" else []),
     "dhcp_ports_by_host": (Port, lambda p: [p.host_id] if p.device_owner == "network:dhcp" and p.host_id else []),
+    "router_ports_by_network": (Port, lambda p: [p.network_id] if p.device_owner in ROUTER_INTERFACES else []),
     "routers_by_project": (Router, lambda r: [r.project_id]),
     "routers_by_host": (Router, lambda r: [r.host_id] if r.host_id else []),
     "routers_by_gateway_network": (Router, lambda r: [r.gateway_network_id] if r.gateway_network_id else []),

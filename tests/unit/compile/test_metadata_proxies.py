@@ -15,7 +15,7 @@ from netglass.compile.haproxy import Proxy, RefusedWord, render
 from netglass.compile.metadata import router_proxy
 from netglass.compile.place import place_of
 from netglass.desired.state import Daemon, File, HostState
-from netglass.model.resources import FixedIp, Host, HostRoute, Port, Row, Subnet
+from netglass.model.resources import FixedIp, Host, HostRoute, Port, Router, Row, Subnet
 from netglass.model.snapshot import Snapshot
 
 NETNS = f"qdhcp-{NET1}"
@@ -113,16 +113,35 @@ def test_a_user_that_haproxy_could_misread_means_no_proxy_and_a_diagnostic() -> 
     assert [d.name for d in state.daemons] == [f"dnsmasq-{NET1}"]
 
 
-def test_a_routers_proxy_listens_where_its_rules_redirect_to_and_at_each_inner_device() -> None:
-    place = place_of(Snapshot.of(BASIC_USE_CASES), "control")
+def test_a_routers_proxy_listens_where_its_rules_redirect_to_and_at_its_inner_devices() -> None:
+    inner = [replace(GATEWAY, id=name, network_id=name, host_id="control") for name in ("1", "2")]
+    place = place_of(Snapshot.of([*BASIC_USE_CASES, *inner]), "control")
     assert place is not None
-    things = list(router_proxy(place, "r1", "qrouter-r1", ("qr-1", "qr-2")))
+    things = list(router_proxy(place, "r1", "qrouter-r1", ((port, f"qr-{port.id}") for port in inner)))
     (daemon,) = (thing for thing in things if isinstance(thing, Daemon))
     (file,) = (thing for thing in things if isinstance(thing, File))
     assert (daemon.netns, daemon.name, daemon.intent) == ("qrouter-r1", "haproxy-r1", ("router:r1",))
     assert "    bind 0.0.0.0:9697\n" in file.text
     assert "    bind [fe80::a9fe:a9fe]:80 interface qr-2\n" in file.text
     assert "    http-request set-header X-Neutron-Router-ID r1\n" in file.text
+
+
+def test_one_namespace_of_a_network_is_found_at_the_link_local_address_the_oldest_routers_first() -> None:
+    def holders(*more: Row) -> set[tuple[str, str]]:
+        # Isolated all the same: no router is the gateway.
+        state = control(*more, gateway_ip=None)
+        return {(a.netns, a.device) for a in state.addresses if a.cidr == "fe80::a9fe:a9fe/64"}
+
+    old = replace(GATEWAY, id="b0", device_id="old", host_id="control", created_at="2026-01-01T00:00:00Z")
+    new = replace(GATEWAY, id="a0", device_id="new", host_id="control", created_at="2026-01-02T00:00:00Z")
+    routers = [Router(id=router, name=router, host_id="control") for router in ("old", "new")]
+    assert holders() == {(NETNS, TAP)}
+    assert holders(*routers, old, new) == {("qrouter-old", "qr-b0")}
+    assert holders(*routers, replace(old, host_id=""), new) == {("qrouter-new", "qr-a0")}
+    second = Port(
+        id="0", network_id=NET1, mac_address="fa:16:3e:00:00:02", device_owner="network:dhcp", host_id="other"
+    )
+    assert holders(second) == set()
 
 
 @pytest.mark.parametrize(

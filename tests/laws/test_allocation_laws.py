@@ -19,7 +19,7 @@ from netglass.base.errors import UserError
 from netglass.base.fresh import Fresh
 from netglass.control.binding import rebind_host, vif_type
 from netglass.control.decision import Decision
-from netglass.control.dhcp import is_dhcp_server, schedule_dhcp
+from netglass.control.dhcp import decide_host_network, decide_unhost_network, is_dhcp_server, schedule_dhcp
 from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
 from netglass.control.security_groups import decide_delete_group
@@ -214,6 +214,13 @@ class Allocation(RuleBasedStateMachine):
         host = self.pick(Host, at)
         self.decide("admin", lambda d: put_host(d, host, gone=True))
 
+    @precondition(lambda self: self.snapshot.count(Network) and self.snapshot.count(Host))
+    @rule(at=number, of=number, away=st.booleans())
+    def move_dhcp_by_hand(self, at: int, of: int, away: bool) -> None:
+        network, host = self.pick(Network, at), self.pick(Host, of)
+        move = decide_unhost_network if away else decide_host_network
+        self.decide("admin", lambda d: move(d, network, host, "agent"))
+
     @invariant()
     def nothing_is_given_twice(self) -> None:
         given_out = Counter(claim for row in all_rows(self.snapshot) for claim in claims(row))
@@ -264,7 +271,7 @@ class Allocation(RuleBasedStateMachine):
                 if network.admin_state_up
                 else set()
             )
-            assert len({p.host_id for p in servers}) == len(servers) <= SETTINGS.dhcp_agents_per_network
+            assert len({p.host_id for p in servers}) == len(servers)
             for port in servers:
                 at = [f.subnet_id for f in port.fixed_ips]
                 assert at

@@ -2,7 +2,7 @@
 
 `schedule_dhcp` makes the network's DHCP ports what they should be, whatever they are now; calling it once more
 changes nothing.  It never fails: where a subnet is full or no host can serve, there is less DHCP, and the next call
-tries again.
+tries again.  An administrator may add and take away servers beside it.
 
 Source: DATAPLANE.md, "DHCP"; device ids are Neutron's, so that an operator can tell the host from a port.
 """
@@ -16,6 +16,7 @@ from netglass.base.numbers import holds_number
 from netglass.control.addresses import Picks, lowest_free
 from netglass.control.binding import can_carry, hold_tag, release_tag
 from netglass.control.decision import Decision
+from netglass.control.faults import fault, invalid_input
 from netglass.control.macs import pick_mac
 from netglass.control.owners import DHCP
 from netglass.control.spaces import eui64, is_auto, space_of
@@ -49,23 +50,60 @@ def schedule_dhcp(d: Decision, network_id: str) -> None:
 
     A network with a subnet that has DHCP gets ``dhcp_agents_per_network`` of them, as far as there are enabled hosts
     with the role network that reach it (in the network's zones, if it names some), least loaded first; each has
-    one address on every such subnet.  A server that runs stays where it is as long as its host can carry it.
+    one address on every such subnet.  A server that runs stays where it is as long as its host can carry it, also
+    beyond that number: an administrator may have added it.
     """
     network = d.snapshot.get(Network, network_id)
     if network is None:
         return
     servers = [p for p in d.snapshot.rows("dhcp_ports_by_network", network_id) if is_dhcp_server(p)]
     subnets = _dhcp_subnets(d.snapshot, network)
-    wanted = d.settings.dhcp_agents_per_network if subnets else 0
-    kept = _staying(d.snapshot, network, servers)[:wanted]
+    kept = _staying(d.snapshot, network, servers) if subnets else []
+    lacking = max(d.settings.dhcp_agents_per_network - len(kept), 0) if subnets else 0
     for port in servers:
         if port not in kept:
             _drop(d, port)
     for port in kept:
         _keep(d, port, subnets)
-    for host in _least_loaded(d.snapshot, network, {p.host_id for p in kept})[: wanted - len(kept)]:
+    for host in _least_loaded(d.snapshot, network, {p.host_id for p in kept})[:lacking]:
         _serve(d, network, host, subnets)
     raise_statuses(d, network_id)
+
+
+def decide_host_network(d: Decision, network: Network, host: Host, agent_id: str) -> None:
+    """Has a host serve a network's DHCP, beside those that do.
+
+    agent_id  what the host's DHCP agent is called in faults
+
+    Raises NetworkHostedByDHCPAgent when it does already, InvalidDHCPAgent for a host that is out of service or does
+    not reach the network, InvalidInput when there is nothing to serve (no subnet with DHCP, or none with an address
+    left): then, unlike Neutron, nothing could be remembered.
+    """
+    if _server_on(d.snapshot, network, host) is not None:
+        raise fault("NetworkHostedByDHCPAgent", network_id=network.id, agent_id=agent_id)
+    if not host.enabled or not _can_serve(host, network):
+        raise fault("InvalidDHCPAgent", id=agent_id)
+    before = d.snapshot
+    _serve(d, network, host, _dhcp_subnets(d.snapshot, network))
+    if d.snapshot is before:
+        raise invalid_input(f"Network {network.id} has no subnet with DHCP enabled and an address left for a server")
+
+
+def decide_unhost_network(d: Decision, network: Network, host: Host, agent_id: str) -> None:
+    """Takes a network's DHCP from a host; where too few hosts are left, the network's next change brings another.
+
+    Raises NetworkNotHostedByDhcpAgent when the host does not serve it.
+    """
+    port = _server_on(d.snapshot, network, host)
+    if port is None:
+        raise fault("NetworkNotHostedByDhcpAgent", network_id=network.id, agent_id=agent_id)
+    _drop(d, port)
+    raise_statuses(d, network.id)
+
+
+def _server_on(snapshot: Snapshot, network: Network, host: Host) -> Port | None:
+    servers: list[Port] = snapshot.rows("dhcp_ports_by_network", network.id)
+    return next((port for port in servers if is_dhcp_server(port) and port.host_id == host.id), None)
 
 
 def _staying(snapshot: Snapshot, network: Network, servers: list[Port]) -> list[Port]:

@@ -24,6 +24,7 @@ _WORDS: dict[str, tuple[type[UserError], str]] = SECURITY_WORDS | {
         "External network {external_network_id} is not reachable from subnet {subnet_id}.  Therefore, cannot associate"
         " Port {port_id} with a Floating IP.",
     ),
+    "InvalidDHCPAgent": (NotFound, "Agent {id} is not a valid DHCP Agent or has been disabled."),
     "AvailabilityZoneNotFound": (NotFound, "AvailabilityZone {availability_zone} could not be found."),
     "TenantQuotaNotFound": (NotFound, "Quota for project {project_id} could not be found."),
     "TagNotFound": (NotFound, "Tag {tag} could not be found."),
@@ -125,6 +126,14 @@ _WORDS: dict[str, tuple[type[UserError], str]] = SECURITY_WORDS | {
     ),
     "RouterNotHostedByL3Agent": (Conflict, "The router {router_id} is not hosted by L3 agent {agent_id}."),
     "InvalidL3Agent": (Conflict, "Agent {id} is not a L3 Agent or has been disabled"),
+    "NetworkHostedByDHCPAgent": (
+        Conflict,
+        "The network {network_id} has been already hosted by the DHCP Agent {agent_id}.",
+    ),
+    "NetworkNotHostedByDhcpAgent": (
+        Conflict,
+        "The network {network_id} is not hosted by the DHCP Agent {agent_id}.",
+    ),
     "RouterInterfaceInUseByFloatingIP": (
         Conflict,
         "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or"

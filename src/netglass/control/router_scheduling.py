@@ -38,11 +38,11 @@ def place_router(d: Decision, router: Router) -> Router:
 
 
 def decide_host_router(d: Decision, router: Router, host: Host) -> Router:
-    """Has a host carry a router that no host carries; gives the new row.
+    """Has a host carry a router that no other host carries; gives the new row.
 
     Raises RouterHostedByL3Agent when one does, InvalidL3Agent for a host that cannot or is out of service.
     """
-    if router.host_id:
+    if router.host_id and router.host_id != host.id:
         raise fault("RouterHostedByL3Agent", router_id=router.id, agent_id=router.host_id)
     networks = [n for p in router_ports(d.snapshot, router.id) if (n := d.snapshot.get(Network, p.network_id))]
     if not host.enabled or not _can_run(host, networks):

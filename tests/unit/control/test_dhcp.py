@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import msgspec
-from deciding import ADMIN, COMPUTE1, CONTROL, MAPPED, Cloud, addresses
+from deciding import ADMIN, COMPUTE1, CONTROL, MAPPED, Cloud, addresses, refused
 
 from netglass.control.binding import bind_port, rebind_host, unbind_port
-from netglass.control.dhcp import dhcp_device_id, is_dhcp_server, schedule_dhcp
+from netglass.control.dhcp import (
+    decide_host_network,
+    decide_unhost_network,
+    dhcp_device_id,
+    is_dhcp_server,
+    schedule_dhcp,
+)
 from netglass.control.ports import status_of
 from netglass.model.resources import Host, HostSettings, LocalVlan, Network, Port
 
@@ -105,13 +111,46 @@ def test_a_server_moves_when_its_host_can_no_longer_serve_and_not_when_it_takes_
     assert cloud.tags() == {("control2", network.id): 1}
 
 
-def test_servers_beyond_the_wanted_number_go() -> None:
+def test_a_server_added_by_hand_stays_beside_the_wanted_number() -> None:
+    cloud = Cloud(CONTROL, SECOND)
+    network = cloud.network()
+    subnet = cloud.subnet(network)
+    cloud.decide(lambda d: decide_host_network(d, network, SECOND, "agent-2"), ADMIN)
+    schedule(cloud, network)
+    cloud.update(subnet, name="changed")
+    assert hosts_of(cloud, network) == ["control", "control2"]
+    assert len({addresses(port)[0] for port in cloud.dhcp_ports(network)}) == 2
+    with refused("NetworkHostedByDHCPAgent", 409, "agent-2"):
+        cloud.decide(lambda d: decide_host_network(d, network, SECOND, "agent-2"), ADMIN)
+    cloud.decide(lambda d: decide_unhost_network(d, network, CONTROL, "agent-1"), ADMIN)
+    schedule(cloud, network)
+    assert hosts_of(cloud, network) == ["control2"]
+    assert cloud.tags() == {("control2", network.id): 1}
+    with refused("NetworkNotHostedByDhcpAgent", 409, "agent-1"):
+        cloud.decide(lambda d: decide_unhost_network(d, network, CONTROL, "agent-1"), ADMIN)
+
+
+def test_a_server_taken_away_by_hand_comes_back_with_the_networks_next_change_where_too_few_are_left() -> None:
     cloud = Cloud(CONTROL, SECOND, dhcp_agents_per_network=2)
     network = cloud.network()
     cloud.subnet(network)
-    cloud.settings = msgspec.structs.replace(cloud.settings, dhcp_agents_per_network=1)
-    schedule(cloud, network)
-    assert len(cloud.dhcp_ports(network)) == 1
+    cloud.decide(lambda d: decide_unhost_network(d, network, CONTROL, "agent-1"), ADMIN)
+    assert hosts_of(cloud, network) == ["control2"]
+    cloud.subnet(network, "10.0.1.0/24")
+    assert hosts_of(cloud, network) == ["control", "control2"]
+
+
+def test_only_hosts_that_can_serve_something_are_given_networks_by_hand() -> None:
+    off = msgspec.structs.replace(SECOND, id="off", enabled=False)
+    apart = Host(id="apart", roles=("network",), settings=HostSettings())
+    cloud = Cloud(CONTROL, off, apart)
+    network = cloud.network()
+    with refused("InvalidInput", 400, "no subnet with DHCP"):
+        cloud.decide(lambda d: decide_host_network(d, network, CONTROL, "agent-1"), ADMIN)
+    cloud.subnet(network)
+    for host in (off, apart):
+        with refused("InvalidDHCPAgent", 404, "is not a valid DHCP Agent or has been disabled"):
+            cloud.decide(lambda d, host=host: decide_host_network(d, network, host, "agent"), ADMIN)
 
 
 def test_a_deleted_server_port_is_made_anew() -> None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netglass.api.edge import Endpoint, endpoint, reply
-from netglass.api.networking import actions, extensions, l3_scheduler, members, quotas, tags, versions
+from netglass.api.networking import actions, extensions, members, quotas, schedulers, tags, versions
 from netglass.api.networking.call import Call
 from netglass.api.networking.declare import Operation
 from netglass.api.networking.faults import MethodNotAllowed, nothing_here, shape
@@ -33,7 +33,7 @@ OPERATIONS: tuple[Operation, ...] = (
         for resource in RESOURCES
         for operation in (*members.operations(resource), *actions.operations(resource), *tags.operations(resource))
     ),
-    *l3_scheduler.OPERATIONS,
+    *schedulers.OPERATIONS,
     *quotas.OPERATIONS,
     *extensions.OPERATIONS,
     *versions.OPERATIONS,

@@ -54,6 +54,12 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("binding", "Port Binding", "How and where ports are plugged in.", "2014-02-03T10:00:00-00:00"),
     Extension(
+        "dhcp_agent_scheduler",
+        "DHCP Agent Scheduler",
+        "Administrators see and choose which hosts serve a network's DHCP.",
+        "2013-02-07T10:00:00-00:00",
+    ),
+    Extension(
         "empty-string-filtering",
         "Empty String Filtering Extension",
         "A filter may ask for the empty string.",

@@ -201,6 +201,10 @@ POLICY: Mapping[str, Rule] = {
     "get_l3-routers": admin,
     "delete_l3-router": admin,
     "get_l3-agents": admin,
+    "create_dhcp-network": admin,
+    "get_dhcp-networks": admin,
+    "delete_dhcp-network": admin,
+    "get_dhcp-agents": admin,
     "get_availability_zone": anybody,
     "get_quota": reader,
     "update_quota": admin,
@@ -213,7 +217,8 @@ _OF_THE_CALLER_ALONE: frozenset[Rule] = frozenset({anybody, admin})
 _OF_NO_RESOURCE = frozenset(
     {
         *("get_quota", "update_quota", "delete_quota"),  # asked by api.networking.quotas
-        *("create_l3-router", "get_l3-routers", "delete_l3-router", "get_l3-agents"),  # by api.networking.l3_scheduler
+        *("create_l3-router", "get_l3-routers", "delete_l3-router", "get_l3-agents"),  # by api.networking.schedulers
+        *("create_dhcp-network", "get_dhcp-networks", "delete_dhcp-network", "get_dhcp-agents"),
     }
 )
 

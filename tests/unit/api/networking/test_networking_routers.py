@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from networking_cloud import made
+from networking_cloud import Cloud, made
 from starlette.testclient import TestClient
 
 
@@ -76,7 +76,9 @@ def test_what_only_administrators_may_is_refused_to_others(
     assert [subnet["router:external"] for subnet in bob.get("/v2.0/subnets").json()["subnets"]] == [True]
 
 
-def test_an_administrator_sees_and_moves_routers_by_agent(public: str, admin: TestClient, alice: TestClient) -> None:
+def test_an_administrator_sees_and_moves_routers_by_agent(
+    cloud: Cloud, public: str, admin: TestClient, alice: TestClient
+) -> None:
     router = made(alice, "routers", "router", external_gateway_info={"network_id": public})["id"]
     agent = admin.get(f"/v2.0/routers/{router}/l3-agents").json()["agents"][0]
     assert (agent["agent_type"], agent["host"], agent["configurations"]["routers"]) == ("L3 agent", "control", 1)
@@ -85,5 +87,44 @@ def test_an_administrator_sees_and_moves_routers_by_agent(public: str, admin: Te
     assert admin.delete(f"{path}/{router}").status_code == 204
     assert admin.get(path).json() == {"routers": []}
     assert admin.post(path, json={"router_id": router}).status_code == 201
-    assert admin.post(path, json={"router_id": router}).json()["NeutronError"]["type"] == "RouterHostedByL3Agent"
+    assert admin.post(path, json={"router_id": router}).status_code == 201  # it has it already
+    cloud.register("control2", "network")
+    other = next(a for a in admin.get("/v2.0/agents?host=control2").json()["agents"] if a["agent_type"] == "L3 agent")
+    refused = admin.post(f"/v2.0/agents/{other['id']}/l3-routers", json={"router_id": router})
+    assert refused.json()["NeutronError"]["type"] == "RouterHostedByL3Agent"
+    dhcp = next(a for a in admin.get("/v2.0/agents?host=control2").json()["agents"] if a["agent_type"] == "DHCP agent")
+    assert admin.get(f"/v2.0/agents/{dhcp['id']}/l3-routers").status_code == 404
     assert alice.get(f"/v2.0/routers/{router}/l3-agents").status_code == 403
+
+
+def test_an_administrator_sees_and_moves_dhcp_by_agent(cloud: Cloud, admin: TestClient, alice: TestClient) -> None:
+    for host in ("control", "control2"):
+        cloud.register(host, "network")
+    network = made(alice, "networks", "network")["id"]
+    made(alice, "subnets", "subnet", network_id=network, ip_version=4, cidr="10.0.0.0/24")
+    agents = {a["host"]: a["id"] for a in admin.get("/v2.0/agents?agent_type=DHCP agent").json()["agents"]}
+
+    def hosts() -> list[str]:
+        answer = admin.get(f"/v2.0/networks/{network}/dhcp-agents").json()["agents"]
+        assert {agent["agent_type"] for agent in answer} <= {"DHCP agent"}
+        return sorted(agent["host"] for agent in answer)
+
+    def served(host: str) -> list[str]:
+        return [one["id"] for one in admin.get(f"/v2.0/agents/{agents[host]}/dhcp-networks").json()["networks"]]
+
+    assert (hosts(), served("control"), served("control2")) == (["control"], [network], [])
+    answer = admin.post(f"/v2.0/agents/{agents['control2']}/dhcp-networks", json={"network_id": network})
+    assert (answer.status_code, answer.json(), hosts()) == (201, None, ["control", "control2"])
+    again = admin.post(f"/v2.0/agents/{agents['control2']}/dhcp-networks", json={"network_id": network})
+    assert (again.status_code, again.json()["NeutronError"]["type"]) == (409, "NetworkHostedByDHCPAgent")
+    assert admin.delete(f"/v2.0/agents/{agents['control']}/dhcp-networks/{network}").status_code == 204
+    assert (hosts(), served("control"), served("control2")) == (["control2"], [], [network])
+    gone = admin.delete(f"/v2.0/agents/{agents['control']}/dhcp-networks/{network}")
+    assert (gone.status_code, gone.json()["NeutronError"]["type"]) == (409, "NetworkNotHostedByDhcpAgent")
+    for method, path, body in (
+        ("get", f"networks/{network}/dhcp-agents", None),
+        ("get", f"agents/{agents['control']}/dhcp-networks", None),
+        ("post", f"agents/{agents['control']}/dhcp-networks", {"network_id": network}),
+        ("delete", f"agents/{agents['control2']}/dhcp-networks/{network}", None),
+    ):
+        assert alice.request(method, f"/v2.0/{path}", json=body).status_code == 403

@@ -37,10 +37,11 @@ class Role:
 
 
 L3 = "L3 agent"
+DHCP = "DHCP agent"
 
 ROLES = (
     Role("hypervisor", "Open vSwitch agent", "neutron-openvswitch-agent", "N/A"),
-    Role("network", "DHCP agent", "neutron-dhcp-agent", "dhcp_agent"),
+    Role("network", DHCP, "neutron-dhcp-agent", "dhcp_agent"),
     Role("network", L3, "neutron-l3-agent", "l3_agent"),
 )
 

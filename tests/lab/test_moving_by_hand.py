@@ -1,0 +1,99 @@
+"""Routers and DHCP that move from one network host to another, by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from cloud import Cloud, until
+from labs import TestLab, netglass
+from story_fixtures import api_of
+from test_router_stories import INTERNET, await_floating, from_client
+
+from netglass.lab.topology import BUILTIN
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
+    """A VLAN lab whose second compute host leads outside too."""
+    wanted = yaml.safe_load((BUILTIN / "vlan.yaml").read_text())
+    wanted["name"] = f"g{os.getpid()}"
+    wanted["hosts"]["compute2"] |= {
+        "roles": ["hypervisor", "network"],
+        "nics": {"eth1": "mgmt", "eth2": "vm", "eth3": "ext"},
+        "bridges": {"br-eth2": "eth2", "br-ex": "eth3"},
+        "bridge_mappings": {"default": "br-eth2", "external": "br-ex"},
+    }
+    path = tmp_path_factory.mktemp("lab") / "lab.yaml"
+    path.write_text(yaml.safe_dump(wanted))
+    netglass("lab", "up", str(path))
+    try:
+        yield TestLab(wanted["name"])
+    finally:
+        netglass("lab", "down", wanted["name"])
+
+
+@pytest.fixture
+def cloud(two_gateways: TestLab) -> Iterator[Cloud]:
+    made = Cloud(two_gateways, api_of(two_gateways, "demo"))
+    yield made
+    made.clear()
+
+
+def test_a_router_moved_by_hand_serves_from_its_new_host(two_gateways: TestLab, cloud: Cloud) -> None:
+    lab, admin = two_gateways, api_of(two_gateways, "admin")
+    network = cloud.network("10.0.1.0/24")
+    guest = cloud.guest("vm", network, "compute1")
+    router = cloud.router(network)
+    address = cloud.floating(guest.port_id)["floating_ip_address"]
+    await_floating(lab, address)
+
+    agents = {a["host"]: a["id"] for a in admin.get("/v2.0/agents?agent_type=L3 agent")["agents"]}
+    held = admin.get(f"/v2.0/routers/{router}/l3-agents")["agents"][0]["host"]
+    (other,) = agents.keys() - {held}
+    assert admin.call("DELETE", f"/v2.0/agents/{agents[held]}/l3-routers/{router}")[0] == 204
+    assert admin.call("POST", f"/v2.0/agents/{agents[other]}/l3-routers", {"router_id": router})[0] == 201
+
+    await_floating(lab, address)
+    assert from_client(lab, address).lost == 0
+    assert cloud.ping(guest, INTERNET).lost == 0
+    assert f"qrouter-{router}" in lab.on(other, "ip", "netns", "list")
+    until(lambda: f"qrouter-{router}" not in lab.on(held, "ip", "netns", "list"), 5, "it has left its old host")
+
+
+def test_dhcp_moved_by_hand_is_served_from_both_hosts_and_then_from_the_new_one(
+    two_gateways: TestLab, cloud: Cloud
+) -> None:
+    lab = two_gateways
+    network = cloud.network("10.0.2.0/24")
+    cloud.guest("before", network, "compute1")
+    agents = {agent["Host"]: agent["ID"] for agent in openstack(lab, "list", "--agent-type", "dhcp")}
+    (held,) = (agent["Host"] for agent in openstack(lab, "list", "--network", network))
+    (other,) = agents.keys() - {held}
+
+    openstack(lab, "add", "network", "--dhcp", agents[other], network, "--no-format")
+    assert {agent["Host"] for agent in openstack(lab, "list", "--network", network)} == {held, other}
+    until(lambda: serves(lab, other, network), 5, "the other host serves too")
+    assert serves(lab, held, network)
+    cloud.guest("both", network, "compute1")
+
+    openstack(lab, "remove", "network", "--dhcp", agents[held], network, "--no-format")
+    until(lambda: not serves(lab, held, network), 5, "its old host serves no more")
+    last = cloud.guest("after", network, "compute1")
+    (server,) = cloud.api.get(f"/v2.0/ports?network_id={network}&device_owner=network:dhcp")["ports"]
+    console = cloud.api.post(f"/compute/v2.1/servers/{last.id}/action", {"os-getConsoleOutput": {}})["output"]
+    assert f"from {server['fixed_ips'][0]['ip_address']}" in console
+
+
+def openstack(lab: TestLab, *words: str) -> Any:
+    return lab.openstack("network", "agent", *words, user="admin")
+
+
+def serves(lab: TestLab, host: str, network_id: str) -> bool:
+    """Says whether a host runs dnsmasq for a network."""
+    return f"/dhcp/{network_id}/" in lab.on(host, "ps", "-eo", "args=")

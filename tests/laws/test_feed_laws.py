@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 
 from netglass.agent.replica import Replica
 from netglass.api.feed import Feed, Watcher
-from netglass.compile.compiler import compile_host
 from netglass.compile.relevant import (
     Key,
     difference,
@@ -31,6 +29,8 @@ from netglass.model.changes import Change, row_from_builtins
 from netglass.model.draft import Draft
 from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, RowLine
 from netglass.model.resources import (
+    AddressGroup,
+    AddressPair,
     FixedIp,
     Flavor,
     FloatingIp,
@@ -43,6 +43,8 @@ from netglass.model.resources import (
     PortForwarding,
     Router,
     Row,
+    SecurityGroup,
+    SecurityGroupRule,
     Server,
     Subnet,
     User,
@@ -50,6 +52,7 @@ from netglass.model.resources import (
 from netglass.model.snapshot import Snapshot
 from netglass.store.store import Store
 
+GROUPS = ["sg-1", "sg-2", "sg-3"]
 HOSTS = ["host-a", "host-b", "host-c"]
 NETWORKS = ["net-1", "net-2", "net-3"]
 PORTS = [f"port-{number}" for number in range(6)]
@@ -70,6 +73,45 @@ def ports() -> st.SearchStrategy[Row]:
         device_owner=st.sampled_from(["", "compute:nova", "network:dhcp", "network:floatingip"]),
         device_id=st.sampled_from(["", "fip-1", "fip-2", "rt-1"]),
         realised_on=st.sampled_from([(), ("host-a",), ("host-b",)]),
+        fixed_ips=st.sampled_from([(), (FixedIp("sub-1", "10.0.0.1"),), (FixedIp("sub-2", "10.0.0.1"),)]),
+        security_group_ids=st.sets(st.sampled_from(GROUPS), max_size=2).map(lambda found: tuple(sorted(found))),
+        allowed_address_pairs=st.sampled_from([(), (), (AddressPair("10.0.0.9", "m"),)]),
+    )
+
+
+def groups() -> st.SearchStrategy[Row]:
+    """Gives a security group, a rule of one, or an address group."""
+    group, numbers = st.sampled_from(GROUPS), st.sampled_from([f"{n}" for n in range(4)])
+    remotes = [("", ""), ("", "ag-1"), *((remote, "") for remote in GROUPS)]
+    return st.one_of(
+        st.builds(
+            lambda group_id, name, stateful, revision: SecurityGroup(
+                id=group_id, name=name, stateful=stateful, revision_number=revision
+            ),
+            group,
+            texts,
+            st.booleans(),
+            st.integers(1, 2),
+        ),
+        *[
+            st.builds(
+                lambda n, group_id, remote, way: SecurityGroupRule(
+                    id=f"rule-{n}",
+                    security_group_id=group_id,
+                    direction=way,
+                    remote_group_id=remote[0],
+                    remote_address_group_id=remote[1],
+                ),
+                numbers,
+                group,
+                st.sampled_from(remotes),
+                st.sampled_from(["ingress", "egress"]),
+            )
+        ]
+        * 2,
+        st.builds(
+            lambda addresses: AddressGroup(id="ag-1", addresses=addresses), st.sampled_from([(), ("10.0.0.0/8",)])
+        ),
     )
 
 
@@ -90,6 +132,8 @@ def rows() -> st.SearchStrategy[Row]:
     return st.one_of(
         ports(),
         ports(),
+        groups(),
+        groups(),
         local_vlans(),
         st.builds(
             lambda network, mtu, kind: Network(
@@ -317,8 +361,14 @@ def _change(draft: Draft, commit: list[tuple[Row, bool]]) -> None:
         # Only rows whose claims are free: a decision looks before it claims.
         if not kept:
             draft.drop(row)
-        elif not isinstance(row, Port) or not (draft.now.ids("ports_by_mac", (row.network_id, row.mac_address))):
+        elif not isinstance(row, Port) or not _is_claimed(draft, row):
             draft.put(row)
+
+
+def _is_claimed(draft: Draft, port: Port) -> bool:
+    held = {("ports_by_mac", (port.network_id, port.mac_address))}
+    held |= {("ports_by_address", (fixed.subnet_id, fixed.ip_address)) for fixed in port.fixed_ips}
+    return any({*draft.now.ids(index, key)} - {port.id} for index, key in held)
 
 
 def test_port_with_an_address_survives_the_wire() -> None:
@@ -330,106 +380,3 @@ def test_port_with_an_address_survives_the_wire() -> None:
     assert isinstance(line, RowLine)
     assert line.row is not None
     assert row_from_builtins("port", line.row) == port
-
-
-# --- compiling from what is relevant
-
-
-def uuid(kind: int, number: int) -> str:
-    return f"{kind:04x}{number:04x}-0000-4000-8000-000000000000"
-
-
-SETTINGS = HostSettings(bridge_mappings={"default": "br-eth2"}, bridge_nics={"br-eth2": "eth2"}, datapath_type="netdev")
-FLAVOR = Flavor(id=uuid(5, 0), name="nano")
-IMAGE_ID = uuid(6, 0)
-
-
-def real_networks(draw: st.DrawFn) -> list[Row]:
-    """Gives three networks with a subnet each, and their tags on some hosts."""
-    made: list[Row] = []
-    for n in range(3):
-        mtu, dhcp = draw(st.sampled_from([1400, 1500])), draw(st.sampled_from([True, True, False]))
-        kind = draw(st.sampled_from(["vlan", "gre", "vxlan", "geneve"]))
-        made += [
-            Network(
-                id=uuid(1, n),
-                name=f"net{n}",
-                network_type=kind,
-                physical_network="default" if kind == "vlan" else "",
-                segmentation_id=1000 + n,
-                mtu=mtu,
-            ),
-            Subnet(
-                id=uuid(2, n),
-                network_id=uuid(1, n),
-                cidr=f"10.0.{n}.0/24",
-                gateway_ip=f"10.0.{n}.1",
-                enable_dhcp=dhcp,
-                dns_nameservers=("192.0.2.53",),
-            ),
-        ]
-        made += [
-            LocalVlan(id=f"{host}/{uuid(1, n)}", host=host, network_id=uuid(1, n), vlan=n + 1)
-            for host in draw(st.sets(st.sampled_from(HOSTS), min_size=1))
-        ]
-    return made
-
-
-def real_port(draw: st.DrawFn, n: int, network: int, owner: str, device: str) -> Port:
-    return Port(
-        id=uuid(3, n),
-        network_id=uuid(1, network),
-        mac_address=f"fa:16:3e:00:00:{n:02x}",
-        fixed_ips=(FixedIp(uuid(2, network), f"10.0.{network}.{10 + n}"),),
-        host_id=draw(st.sampled_from([*HOSTS, *HOSTS, ""])),
-        device_owner=owner,
-        device_id=device,
-        status=draw(st.sampled_from(["ACTIVE", "DOWN"])),
-    )
-
-
-def real_tunnels(draw: st.DrawFn, host: str) -> dict[str, Any]:
-    """Gives settings of a host's tunnels, of which some do not fit to those of others."""
-    types = st.sampled_from([("gre",), ("geneve", "gre", "vxlan"), ("geneve", "gre", "vxlan"), ()])
-    address = draw(st.sampled_from(["192.0.2.{}", "192.0.2.{}", "192.0.2.{}", "2001:db8::{}", "192.0.2.1", "", "x"]))
-    own = address.format(11 + HOSTS.index(host))
-    return {"tunnel_types": draw(types), "local_ip": own, "l2_population": draw(st.booleans())}
-
-
-@st.composite
-def clouds(draw: st.DrawFn) -> Snapshot:
-    """Gives a cloud with guests and DHCP, of which a few rows that others refer to may be missing."""
-    drivers = st.sampled_from(["iptables_hybrid", "openvswitch"])
-    image = Image(id=IMAGE_ID, name="light", guest=draw(st.sampled_from(["light", "light", "other"])))
-    made: list[Row] = [FLAVOR, image, *real_networks(draw)]
-    for host in HOSTS:
-        settings_ = msgspec.structs.replace(SETTINGS, firewall_driver=draw(drivers), **real_tunnels(draw, host))
-        made.append(Host(id=host, roles=("hypervisor", "network"), settings=settings_))
-    made += [real_port(draw, n, n % 3, "network:dhcp", f"dhcp{n}") for n in range(4)]
-    for n in range(4, 9):
-        server = uuid(4, draw(st.integers(0, 2)))
-        made.append(real_port(draw, n, draw(st.integers(0, 2)), "compute:nova", server))
-    for n in range(3):
-        named = [row.id for row in made if isinstance(row, Port) and row.device_id == uuid(4, n)]
-        wrong = draw(st.lists(st.sampled_from([uuid(3, number) for number in range(9)]), max_size=1))
-        made.append(
-            Server(
-                id=uuid(4, n),
-                name=f"vm{n}",
-                hostname=f"vm{n}",
-                host=draw(st.sampled_from(HOSTS)),
-                flavor_id=FLAVOR.id,
-                image_id=IMAGE_ID,
-                port_ids=tuple(dict.fromkeys([*named, *wrong])),
-                power=draw(st.sampled_from(["running", "running", "stopped"])),
-            )
-        )
-    missing = draw(st.sets(st.sampled_from([row.id for row in made]), max_size=2))
-    return Snapshot.of((row for row in made if row.id not in missing), 7)
-
-
-@given(clouds(), hosts)
-def test_compiling_from_what_is_relevant_gives_what_compiling_from_everything_gives(cloud: Snapshot, host: str) -> None:
-    told = Snapshot.of(relevant_rows(cloud, host).values(), cloud.revision)
-
-    assert compile_host(told, host) == compile_host(cloud, host)

@@ -201,7 +201,8 @@ class Feed:
         self.wake()
 
     def _tell(self, commit: Commit) -> None:
-        line_by_row: dict[tuple[Key, bool], bytes] = {}
+        # By key and form: gone, the row itself, or what of it a host is told that needs no more.
+        line_by_row: dict[tuple[Key, str], bytes] = {}
         bookmark = encode_line(Bookmark(revision=commit.revision))
         for host in interested_hosts(commit.before, commit.after, commit.changes):
             self._relevant_revision[host] = commit.revision
@@ -211,9 +212,10 @@ class Feed:
             told = relevant_changes(commit.before, commit.after, commit.changes, host)
             lines = []
             for key, row in told.items():
-                line = line_by_row.get((key, row is None))
+                form = "gone" if row is None else "whole" if row is commit.after.get(type(row), row.id) else "short"
+                line = line_by_row.get((key, form))
                 if line is None:
-                    line = line_by_row[key, row is None] = _row_lines([(key, row)])
+                    line = line_by_row[key, form] = _row_lines([(key, row)])
                 lines.append(line)
             for watcher in watchers:
                 watcher.push(b"".join([*lines, bookmark]))

@@ -10,9 +10,10 @@ Interest is in containers, never in rows:
     DHCP on H     (a DHCP port of the network is bound to H): all ports of the network
     tunnels of H  (H has a LocalVlan for a network of a tunnel type): the LocalVlan rows of all hosts for it, and the
                   Host rows of those hosts; with l2_population, all ports of the network too
+    groups on H   (a port bound to H has them): see ``compile.relevant_groups``
 
 So a port that a server on H names, but that is bound elsewhere, is not there for H; nor is the network of a port that
-is bound to H while H has no LocalVlan for it.
+is bound to H while H has no LocalVlan for it.  What is relevant for its security groups alone is told in short.
 
 Three functions say the same in three ways, and laws hold them to each other: `relevant_rows` is the definition,
 `relevant_row` answers it for one row, and `interested_hosts` with `relevant_changes` turn a commit into what each
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from netglass.compile import relevant_groups
 from netglass.model.changes import Change
 from netglass.model.resources import (
     ROW_TYPE_BY_KIND,
@@ -59,20 +61,30 @@ def relevant_rows(snapshot: Snapshot, host: str) -> dict[Key, Row]:
             keys.update(_peer_keys(snapshot, network_id))
         if _serves_dhcp(snapshot, host, network_id) or _is_populated(snapshot, host, network_id):
             keys.update((Port.kind, port_id) for port_id in snapshot.ids("ports_by_network", network_id))
-    found = ((key, snapshot.get(ROW_TYPE_BY_KIND[key[0]], key[1])) for key in keys)
-    return {key: row for key, row in found if row is not None}
+    found = {key: row for key in keys if (row := _get(snapshot, key)) is not None}
+    for key in {*relevant_groups.keys_of_groups(snapshot, host)} - keys:
+        if (row := _get(snapshot, key)) is not None:
+            found[key] = relevant_groups.in_short(row)
+    return found
+
+
+def _get(snapshot: Snapshot, key: Key) -> Row | None:
+    return snapshot.get(ROW_TYPE_BY_KIND[key[0]], key[1])
 
 
 def relevant_row(snapshot: Snapshot, host: str, key: Key) -> Row | None:
     """Gives one row if the host's desired state can depend on it, else None."""
-    row = snapshot.get(ROW_TYPE_BY_KIND[key[0]], key[1])
-    return row if row is not None and _is_relevant(snapshot, host, row) else None
+    row = _get(snapshot, key)
+    return _told(snapshot, host, row) if row is not None and _is_relevant(snapshot, host, row) else None
 
 
 def interested_hosts(before: Snapshot, after: Snapshot, changes: Iterable[Change]) -> set[str]:
     """Gives the hosts whose relevant rows a commit may change; a few too many are allowed, one too few never."""
     hosts: set[str] = set()
     for change in changes:
+        if relevant_groups.changes_in_short(change):
+            for snapshot, row in ((before, change.before), (after, change.after)):
+                hosts.update(relevant_groups.hosts_of(snapshot, row) if row is not None else ())
         if change.before is not None:
             hosts.update(_hosts_of(before, change.before))
         if change.after is not None:
@@ -184,7 +196,14 @@ def _is_on(snapshot: Snapshot, host: str, network_id: str) -> bool:
     return present or _serves_dhcp(snapshot, host, network_id)
 
 
-def _is_relevant_port(snapshot: Snapshot, host: str, port: Port) -> bool:
+def _told(snapshot: Snapshot, host: str, row: Row) -> Row:
+    """Gives what a host is told of a row that is relevant to it."""
+    whole = _is_whole_port(snapshot, host, row) if isinstance(row, Port) else False
+    return row if whole else relevant_groups.in_short(row)
+
+
+def _is_whole_port(snapshot: Snapshot, host: str, port: Port) -> bool:
+    """Says whether a port is relevant to a host for more than its security groups."""
     if port.host_id == host or _serves_dhcp(snapshot, host, port.network_id):
         return True
     if _is_populated(snapshot, host, port.network_id):
@@ -201,7 +220,7 @@ def _concerns_network(port: Port) -> bool:
 
 def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
     if isinstance(row, Port):
-        return _is_relevant_port(snapshot, host, row)
+        return _is_whole_port(snapshot, host, row) or relevant_groups.is_needed(snapshot, host, row)
     if isinstance(row, Network):
         return _is_on(snapshot, host, row.id)
     if isinstance(row, Subnet):
@@ -222,7 +241,7 @@ def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
         return any(server.flavor_id == row.id for server in snapshot.rows("servers_by_host", host))
     if isinstance(row, Image):
         return any(server.image_id == row.id for server in snapshot.rows("servers_by_host", host))
-    return False
+    return relevant_groups.is_needed(snapshot, host, row)
 
 
 def _router_host(snapshot: Snapshot, floating: FloatingIp | None) -> str | None:
@@ -286,6 +305,7 @@ def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:
 def _keys_moved(before: Snapshot, after: Snapshot, change: Change, host: str) -> Iterator[Key]:
     """Gives the rows whose relevance to the host the change may touch: itself, and what a container holds."""
     yield change.kind, change.id
+    yield from relevant_groups.keys_moved(before, after, change, host)
     for snapshot, row in ((before, change.before), (after, change.after)):
         if isinstance(row, Server) and row.host == host:
             yield Flavor.kind, row.flavor_id

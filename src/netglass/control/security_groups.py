@@ -1,7 +1,7 @@
 """Security groups: making, changing and deleting them, and the default group that each project has.
 
 A project's default group is made together with the project, and before its first network, port or group where it is
-missing; nothing that only reads makes one (CVE-2022-3277; decision 0009).
+missing; nothing that only reads makes one (CVE-2022-3277; decision 0010).
 Source: Networking API v2.0, ``security-group`` and ``stateful-security-group``; Neutron where that leaves it open.
 """
 

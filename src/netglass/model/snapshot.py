@@ -4,8 +4,8 @@ A snapshot is cheap to change: its tables are persistent hash tries (rpds), so a
 nodes with the old one, and whoever holds the old one is not disturbed.  rpds-py was chosen as it is alive, typed,
 written in Rust, and already carried by much of the Python world through jsonschema.
 
-Indexes are declared in `GROUPS` and `NUMBERS`; adding one is a line.  They are what makes deciding O(1) in the
-size of the cloud: nothing in ``control`` or ``compile`` may walk a whole table where an index can answer.
+Indexes are declared in `GROUPS`, `NUMBERS` and `TALLIES`; adding one is a line.  They are what makes deciding O(1) in
+the size of the cloud: nothing in ``control`` or ``compile`` may walk a whole table where an index can answer.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ ROUTER_INTERFACES = frozenset(
 """Owners of the ports that a router has inside."""
 
 _NO_IDS: HashTrieSet[str] = HashTrieSet()
+_NO_COUNTS: HashTrieMap[Any, int] = HashTrieMap()
 
 
 def _segment(network: Network) -> list[tuple[Any, int]]:
@@ -134,6 +135,22 @@ NUMBERS: dict[str, tuple[type[Row], Callable[[Any], Iterable[tuple[Any, int]]]]]
     "local_vlans": (LocalVlan, lambda v: [(v.host, v.vlan)]),
 }
 
+# name -> (row type, (group, key) pairs that it counts for)
+TALLIES: dict[str, tuple[type[Row], Callable[[Any], Iterable[tuple[Any, Any]]]]] = {
+    # hosts that a security group's ports are bound to, by group
+    "security_group_hosts": (Port, lambda p: [(g, p.host_id) for g in p.security_group_ids] if p.host_id else []),
+    # security groups with a rule about a security group, by the latter
+    "remote_group_users": (
+        SecurityGroupRule,
+        lambda r: [(r.remote_group_id, r.security_group_id)] if r.remote_group_id else [],
+    ),
+    # security groups with a rule about an address group, by the latter
+    "address_group_users": (
+        SecurityGroupRule,
+        lambda r: [(r.remote_address_group_id, r.security_group_id)] if r.remote_address_group_id else [],
+    ),
+}
+
 
 def _by_type(
     declared: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]],
@@ -146,6 +163,7 @@ def _by_type(
 
 _GROUPS_BY_TYPE = _by_type(GROUPS)
 _NUMBERS_BY_TYPE = _by_type(NUMBERS)
+_TALLIES_BY_TYPE = _by_type(TALLIES)
 
 
 class Snapshot:
@@ -154,7 +172,7 @@ class Snapshot:
     revision  number of the last commit that it holds; 0 when nothing was ever committed
     """
 
-    __slots__ = ("_groups", "_numbers", "_tables", "revision")
+    __slots__ = ("_groups", "_numbers", "_tables", "_tallies", "revision")
 
     def __init__(
         self,
@@ -162,11 +180,13 @@ class Snapshot:
         tables: dict[type[Row], HashTrieMap[str, Any]],
         groups: dict[str, HashTrieMap[Any, HashTrieSet[str]]],
         numbers: dict[str, HashTrieMap[Any, tuple[int, ...]]],
+        tallies: dict[str, HashTrieMap[Any, HashTrieMap[Any, int]]],
     ) -> None:
         self.revision = revision
         self._tables = tables
         self._groups = groups
         self._numbers = numbers
+        self._tallies = tallies
 
     @staticmethod
     def empty() -> Snapshot:
@@ -176,6 +196,7 @@ class Snapshot:
             {t: HashTrieMap() for t in ROW_TYPES},
             {name: HashTrieMap() for name in GROUPS},
             {name: HashTrieMap() for name in NUMBERS},
+            {name: HashTrieMap() for name in TALLIES},
         )
 
     @staticmethod
@@ -209,6 +230,15 @@ class Snapshot:
         """Gives the numbers taken in a group of an index of `NUMBERS`, ascending."""
         return self._numbers[index].get(group, ())
 
+    def tallied(self, index: str, group: Any) -> Iterable[Any]:
+        """Gives the keys that rows of a group of an index of `TALLIES` have, each once, in no particular order."""
+        found: Iterable[Any] = self._tallies[index].get(group, _NO_COUNTS)
+        return found
+
+    def has_tallied(self, index: str, group: Any, key: Any) -> bool:
+        """Says whether any row of a group of an index of `TALLIES` has the key."""
+        return key in self._tallies[index].get(group, _NO_COUNTS)
+
     def apply(self, changes: Iterable[Change], revision: int) -> Snapshot:
         """Gives the snapshot after `changes`, numbered `revision`.
 
@@ -218,6 +248,7 @@ class Snapshot:
         tables = dict(self._tables)
         groups = dict(self._groups)
         numbers = dict(self._numbers)
+        tallies = dict(self._tallies)
         for change in changes:
             row = change.after or change.before
             if row is None:
@@ -227,12 +258,14 @@ class Snapshot:
             old = table.get(change.id)
             if old is not None:
                 _unindex(old, row_type, groups, numbers)
+                _count(old, row_type, tallies, -1)
             if change.after is None:
                 tables[row_type] = table.discard(change.id)
             else:
                 tables[row_type] = table.insert(change.id, change.after)
                 _index(change.after, row_type, groups, numbers)
-        return Snapshot(revision, tables, groups, numbers)
+                _count(change.after, row_type, tallies, 1)
+        return Snapshot(revision, tables, groups, numbers, tallies)
 
     def __eq__(self, other: object) -> bool:
         """Compares rows, not revisions: two snapshots are equal when they hold equal intent."""
@@ -261,6 +294,15 @@ def _unindex(row: Row, row_type: type[Row], groups: dict[str, Any], numbers: dic
         for group, number in pairs(row):
             rest = without_number(numbers[name].get(group, ()), number)
             numbers[name] = numbers[name].insert(group, rest) if rest else numbers[name].discard(group)
+
+
+def _count(row: Row, row_type: type[Row], tallies: dict[str, Any], step: int) -> None:
+    for name, pairs in _TALLIES_BY_TYPE.get(row_type, ()):
+        for group, key in pairs(row):
+            counts = tallies[name].get(group, _NO_COUNTS)
+            count = counts.get(key, 0) + step
+            counts = counts.insert(key, count) if count else counts.discard(key)
+            tallies[name] = tallies[name].insert(group, counts) if len(counts) else tallies[name].discard(group)
 
 
 def claims(row: Row) -> tuple[tuple[str, str], ...]:

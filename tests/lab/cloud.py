@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from labs import NETGLASS, TestLab
+from labs import TestLab
 
 from support.api import Api
 
@@ -156,7 +156,7 @@ class Cloud:
     def pinging(self, guest: Guest, address: str, each_s: float = 0.01, count: int = 0) -> Iterator[Pinging]:
         """Pings for as long as the block lasts (or `count` times, which is waited for)."""
         words = ("ping", "-n", "-i", str(each_s), "-W", "1", *(("-c", str(count)) if count else ()), address)
-        argv = [NETGLASS, "lab", "guest", "--lab", self.lab.name, guest.id, "--", *words]
+        argv = [*self.lab.to_guest(guest.id), *words]
         running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
         try:
             yield running

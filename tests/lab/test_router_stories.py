@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from cloud import Cloud, Guest, Pinging, Pings, end_project, new_project, until
-from labs import NETGLASS, TestLab
+from labs import TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_convergence import agent_pid, log_lines
 from test_first_guest import netglass_diff
@@ -28,7 +28,7 @@ class Heard:
     def __init__(self, lab: TestLab, host: str, device: str, *what: str) -> None:
         self._words = ("tcpdump", "-Z", "root", "-lnn", "-i", device, *what)
         self._lab, self._host = lab, host
-        argv = [NETGLASS, "lab", "exec", "--lab", lab.name, host, "--", *self._words]
+        argv = [*lab.to_host(host), *self._words]
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         while "listening on" not in self._process.stderr.readline():
@@ -61,7 +61,7 @@ def await_floating(lab: TestLab, address: str, within_s: float = 5) -> None:
 def calling(lab: TestLab, address: str, count: int = 0) -> Iterator[Pinging]:
     """Pings an address from the client, a hundred times a second, for as long as the block lasts (or `count` times)."""
     words = ("ping", "-n", "-i", "0.01", "-W", "1", *(("-c", str(count)) if count else ()), address)
-    argv = [NETGLASS, "lab", "exec", "--lab", lab.name, "client", "--", *words]
+    argv = [*lab.to_host("client"), *words]
     running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
     try:
         yield running
@@ -292,6 +292,7 @@ def test_nothing_of_a_deleted_router_is_left(lab: TestLab, cloud: Cloud) -> None
         links = [line.split()[0].split("@")[0] for line in lab.on("control", "ip", "-br", "link").splitlines()]
         return [sorted(words) for words in (ports, links, lab.on("control", "ip", "netns", "list").split())]
 
+    settled(lab)  # what other stories made is gone
     before = look()
     network = cloud.network("10.0.1.0/24")
     guest = cloud.guest("vm", network, "compute1")

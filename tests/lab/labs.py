@@ -15,6 +15,8 @@ from netglass.lab.places import LabPlace
 from netglass.lab.topology import LabError
 
 NETGLASS = str(Path(sys.executable).with_name("netglass"))
+# For tcpdump: what was seen is read at once, and not when a block is full; small frames, so that many fit its buffer.
+AT_ONCE = ("--immediate-mode", "-s", "256", "-B", "4096")
 OPENSTACK = str(Path(sys.executable).with_name("openstack"))
 
 

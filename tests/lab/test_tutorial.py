@@ -22,7 +22,7 @@ END = "netglass-tutorial-end"
 # Words that differ from one run to the next, in the order in which they are looked for.
 VARYING = (
     (r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"),
-    (r"(?<=tap|qbr|qvb|qvo)[0-9a-f]{8}-[0-9a-f]{2}", r"[0-9a-f]{8}-[0-9a-f]{2}"),
+    (r"(?<=tap|qbr|qvb|qvo|qr-|qg-)[0-9a-f]{8}-[0-9a-f]{2}", r"[0-9a-f]{8}-[0-9a-f]{2}"),
     (r"(?<=\()[0-9a-f]{8}(?=\))", r"[0-9a-f]{8}"),
     (r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"),
     (r"\d{2}:\d{2}:\d{2}\.\d+", r"\d{2}:\d{2}:\d{2}\.\d+"),

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from netglass.api import compute, hosts, identity, image, metadata, metrics, networking, operations
 from netglass.api.edge import reply
 from netglass.api.feed import Feed
-from netglass.api.presence import watch_presence
 from netglass.api.services import Services
+from netglass.base.errors import Unavailable
 
 LOG_KEPT = 100_000
 """How many revisions of the change log are kept."""
@@ -30,12 +30,11 @@ def create_app(services: Services) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         feed.start()
-        tasks = [asyncio.create_task(_compact(services)), asyncio.create_task(watch_presence(services, feed))]
+        compacting = asyncio.create_task(_compact(services))
         yield
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        compacting.cancel()
+        with suppress(asyncio.CancelledError):
+            await compacting
         feed.end()
 
     app = Starlette(
@@ -60,7 +59,8 @@ def create_app(services: Services) -> Starlette:
 async def _compact(services: Services) -> None:
     while True:
         await asyncio.sleep(_COMPACT_EVERY_S)
-        await asyncio.to_thread(services.store.compact, LOG_KEPT)
+        with suppress(Unavailable):  # the next time will do
+            await asyncio.to_thread(services.store.compact, LOG_KEPT)
 
 
 async def _no_such_path(request: Request, _error: Exception) -> Response:

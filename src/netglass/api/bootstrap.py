@@ -24,6 +24,8 @@ def bootstrap(store: Store, settings: CloudSettings, secrets: Secrets) -> None:
     caller = Caller(user_name="first start", roles=("admin",))
 
     def decide(draft: Draft, fresh: Fresh) -> None:
+        if draft.now.count(User):
+            return  # another server was faster
         decision = Decision(draft=draft, caller=caller, settings=settings, fresh=fresh)
         ensure_cloud(decision, accounts)
         ensure_catalogue(decision)

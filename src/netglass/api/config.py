@@ -3,7 +3,7 @@
     listen = "0.0.0.0"                      # address; 127.0.0.1 by default
     port = 9696
     public_url = "http://192.0.2.2:9696"    # how clients reach it; http://<listen>:<port> by default
-    database = "sqlite:////var/lib/netglass/netglass.db"
+    database = "sqlite:////var/lib/netglass/netglass.db"    # or "postgresql://netglass@192.0.2.5/netglass"
     secrets = "/var/lib/netglass/secrets"   # made, with what belongs in it, at the first start
     log_level = "INFO"
     token_lifetime_s = 3600
@@ -12,6 +12,10 @@
     vlan_ranges = [["default", 1000, 1999]]
     tenant_network_types = ["vlan"]         # what projects get, in this order: vlan, gre, vxlan, geneve
     tunnel_ranges = { gre = [1, 1000] }     # tunnel ids that projects get, by type
+
+PostgreSQL's URL takes libpq's parameters, such as ``?sslmode=verify-full&passfile=/etc/netglass/pgpass``.  A password
+may stand in it where nobody else can read this file.  Any number of servers may be over one PostgreSQL; all of them
+must have the same secrets.
 
 Secrets are files of mode 0600, one value each; what is missing is made.  Putting a file there before the first start
 chooses its value:
@@ -29,9 +33,10 @@ import os
 import secrets
 import tomllib
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -72,6 +77,9 @@ def read_config(path: Path) -> ServerConfig:
         config = msgspec.convert(found, type=ServerConfig)
     except msgspec.ValidationError as error:
         raise Invalid(f"{path}: {error}.", fault="InvalidConfiguration") from error
+    if ":" in urlsplit(config.database).netloc.partition("@")[0] and path.stat().st_mode & 0o077:
+        message = f"{path}: database holds a password, and others can read the file; run: chmod 600 {path}"
+        raise Invalid(f"{message}, or keep the password in a passfile.", fault="InvalidConfiguration")
     for wrong in _wrong_types(config.cloud):
         raise Invalid(f"{path}: {wrong}.", fault="InvalidConfiguration")
     return config
@@ -105,29 +113,39 @@ class Secrets:
     @property
     def fernet_key(self) -> str:
         """Gives the key that signs tokens: 32 bytes in base64 (Fernet's specification)."""
-        return self._value("fernet.key", urlsafe_b64encode(os.urandom(32)).decode())
+        return self.value("fernet.key")
 
     @property
     def agent_secret(self) -> str:
         """Gives what host credentials are made of."""
-        return self._value("agent.secret", secrets.token_hex(32))
+        return self.value("agent.secret")
 
     @property
     def metadata_secret(self) -> str:
         """Gives what metadata agents sign with."""
-        return self._value("metadata.secret", secrets.token_hex(32))
+        return self.value("metadata.secret")
 
     @property
     def metrics_token(self) -> str:
         """Gives what whoever reads metrics must send."""
-        return self._value("metrics.token", secrets.token_urlsafe(24))
+        return self.value("metrics.token")
 
     def password(self, user: str) -> str:
         """Gives the first password of a user that the first start makes."""
-        return self._value(f"{user}.password", secrets.token_urlsafe(18))
+        return self.value(f"{user}.password")
 
-    def _value(self, name: str, fresh: str) -> str:
-        path = self._directory / name
+    def path(self, name: str) -> Path:
+        """Gives the file of a secret."""
+        return self._directory / name
+
+    def has(self, name: str) -> bool:
+        """Says whether a secret is there, so that `value` would not make it."""
+        return self.path(name).exists()
+
+    def value(self, name: str) -> str:
+        """Gives a secret by the name of its file."""
+        path = self.path(name)
+        fresh = _MAKE.get(name, _new_password)()
         try:
             # Exclusive, and private from its first moment on: nobody can open it before its mode is right.
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -138,6 +156,18 @@ class Secrets:
             file.flush()
             os.fsync(file.fileno())
         return fresh
+
+
+def _new_password() -> str:
+    return secrets.token_urlsafe(18)
+
+
+_MAKE: dict[str, Callable[[], str]] = {
+    "fernet.key": lambda: urlsafe_b64encode(os.urandom(32)).decode(),
+    "agent.secret": lambda: secrets.token_hex(32),
+    "metadata.secret": lambda: secrets.token_hex(32),
+    "metrics.token": lambda: secrets.token_urlsafe(24),
+}
 
 
 def _read_secret(path: Path) -> str:

@@ -1,6 +1,7 @@
 """What every HTTP service of Netglass shares: bodies in, JSON out, faults in each service's own shape.
 
 A service is a list of Starlette routes whose endpoints are wrapped by `endpoint` with that service's fault shape.
+Every request is answered out of a snapshot that is no older than the request, however many servers there are.
 Source: the fault shapes are what unmodified clients parse (shared by Neutron, Keystone, Nova, Glance).
 """
 
@@ -22,6 +23,8 @@ BODY_LIMIT = 1_048_575
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 FaultShape = Callable[[UserError, str], dict[str, Any]]
+Ready = Callable[[], Awaitable[None]]
+"""Waits until a request can be answered; raises UserError when it cannot (``Store.caught_up``)."""
 
 _log = logging.getLogger("netglass.api")
 
@@ -79,8 +82,14 @@ class UnsupportedMediaType(Invalid):
         super().__init__(message, fault="HTTPUnsupportedMediaType")
 
 
-def endpoint(shape: FaultShape) -> Callable[[Endpoint], Endpoint]:
+async def at_once() -> None:
+    """Waits for nothing: for what is answered with or without a database."""
+
+
+def endpoint(shape: FaultShape, ready: Ready) -> Callable[[Endpoint], Endpoint]:
     """Wraps an endpoint so that what it raises is answered in `shape`, and every answer carries its request id.
+
+    ready  is waited for first
 
     An error that is not a UserError is logged with its traceback and answered with 500; nothing of it is shown.
     """
@@ -90,6 +99,7 @@ def endpoint(shape: FaultShape) -> Callable[[Endpoint], Endpoint]:
             request_id = "req-" + _uuid_text(secrets.token_hex(16))
             request.state.request_id = request_id
             try:
+                await ready()
                 response = await function(request)
             except UserError as error:
                 response = reply(shape(error, request_id), error.status)

@@ -22,7 +22,8 @@ from netglass.compile.relevant import Key, difference, interested_hosts, relevan
 from netglass.model.changes import encode_row
 from netglass.model.protocol import BEAT_S, Beat, Bookmark, FeedLine, Listed, Question, Relist, RowLine
 from netglass.model.resources import Row
-from netglass.store.store import Commit, Store
+from netglass.store.head import Commit
+from netglass.store.store import Store
 
 BACKLOG_BYTES = 8 * 1024 * 1024
 """How much may wait for one agent before it is cut off."""
@@ -115,9 +116,7 @@ class Feed:
         """Stops following, and lets every stream end."""
         self._stop()
         self._ended = True
-        for watchers in self._watchers.values():
-            for watcher in watchers:
-                watcher.end()
+        self._cut_all()
         self.wake()
 
     def relevant_revision(self, host: str) -> int:
@@ -169,6 +168,8 @@ class Feed:
                 lines = await watcher.next(self._beat_s)
                 if lines is not None:
                     yield lines
+                elif self._store.lost:
+                    watcher.end()  # another server may know more; if none does, the agent goes on with what it has
                 elif not watcher.cut:
                     yield encode_line(Beat(revision=self.snapshot.revision))
         finally:
@@ -195,10 +196,22 @@ class Feed:
     def _dispatch(self) -> None:
         while self._commits:
             commit = self._commits.popleft()
-            if commit.revision > self.snapshot.revision:
+            if commit.went_back:
+                # What agents know is of another history than the one that goes on from here: they come back, and list.
+                self._cut_all()
+                self._relevant_revision.clear()
+                self._first_revision = commit.revision
+            elif commit.revision > self.snapshot.revision:
                 self._tell(commit)
-                self.snapshot = commit.after
+            else:
+                continue
+            self.snapshot = commit.after
         self.wake()
+
+    def _cut_all(self) -> None:
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.end()
 
     def _tell(self, commit: Commit) -> None:
         # By key and form: gone, the row itself, or what of it a host is told that needs no more.

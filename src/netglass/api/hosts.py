@@ -40,7 +40,7 @@ def routes(services: Services, feed: Feed) -> list[Route]:
     """Gives the agents' routes."""
     calls = _AgentCalls(services, feed)
     at = "/netglass/v1/hosts/{host}"
-    wrap = endpoint(fault_shape)
+    wrap = endpoint(fault_shape, services.store.caught_up)
     return [
         Route(at, wrap(calls.register), methods=["PUT"]),
         Route(at + "/feed", wrap(calls.watch), methods=["GET"]),

@@ -1,5 +1,6 @@
 """What monitoring reads: ``GET /netglass/v1/metrics`` in Prometheus' text format.
 
+They are told while the database is lost, too: as this server knew them last.
 A host that was never heard of since it registered has no realised revision.  Who reads sends the value of the server's
 ``metrics.token`` (api.config): ``Authorization: Bearer <token>``, Prometheus' ``authorization`` setting.
 
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from netglass.api.edge import endpoint
+from netglass.api.edge import at_once, endpoint
 from netglass.api.hosts import fault_shape
 from netglass.api.services import Services
 from netglass.base.errors import Unauthorized
@@ -39,7 +40,7 @@ def routes(services: Services) -> list[Route]:
         registry.register(_State(services))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    return [Route("/netglass/v1/metrics", endpoint(fault_shape)(metrics))]
+    return [Route("/netglass/v1/metrics", endpoint(fault_shape, at_once)(metrics))]
 
 
 def _require_token(services: Services, request: Request) -> None:
@@ -60,6 +61,8 @@ class _State:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         snapshot, reports = self._services.store.snapshot, self._services.reports
+        up = float(not self._services.store.lost)
+        yield GaugeMetricFamily("netglass_database_up", "0: this server refuses requests, as it lost it.", value=up)
         yield GaugeMetricFamily("netglass_revision", "Newest revision of intent.", value=snapshot.revision)
         alive = GaugeMetricFamily("netglass_host_alive", "1: heard of lately; 0: away.", labels=["host"])
         paused = GaugeMetricFamily("netglass_host_paused", "1: frozen by an operator.", labels=["host"])

@@ -57,7 +57,7 @@ HEALED_MOST = 1000
 def routes(services: Services, feed: Feed) -> list[Route]:
     """Gives the operators' routes."""
     calls = _Operations(services, feed)
-    wrap = endpoint(fault_shape)
+    wrap = endpoint(fault_shape, services.store.caught_up)
     return [
         Route("/netglass/v1/hosts", wrap(calls.hosts)),
         Route("/netglass/v1/hosts/{host}", wrap(calls.pause), methods=["PATCH"]),

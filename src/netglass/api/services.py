@@ -16,9 +16,10 @@ from netglass.model.draft import Draft
 if TYPE_CHECKING:
     from netglass.api.questions import Questions
     from netglass.api.tokens import Tokens
+    from netglass.store.attempt import Committed
     from netglass.store.healings import Healings
     from netglass.store.reports import Reports
-    from netglass.store.store import Committed, Store
+    from netglass.store.store import Store
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@
     │   ├── NotFound         404   no such object, or one whose existence is a secret from the caller
     │   ├── Conflict         409   the object's present state does not allow it; also quotas and empty pools
     │   ├── PreconditionFailed 412 If-Match named another revision
-    │   └── Unavailable      503   the server cannot do it now (no database, empty segment pool)
+    │   ├── Unavailable      503   the server cannot do it now (no database, empty segment pool)
+    │   └── OutcomeUnknown   504   the server cannot tell whether it was done
     ├── ApplyError           one object could not be applied to a host
     ├── Gone                 the feed was compacted past the wanted revision: list again
     └── Bug                  an invariant we believed is false; never caught below main
@@ -97,6 +98,12 @@ class Unavailable(UserError):
     """The server cannot do it now, through no fault of the request (HTTP 503)."""
 
     status = 503
+
+
+class OutcomeUnknown(UserError):
+    """What was asked for may have been done or not, and nobody can tell at the moment (HTTP 504)."""
+
+    status = 504
 
 
 class ApplyError(NetglassError):

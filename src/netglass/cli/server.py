@@ -7,17 +7,19 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from socket import AF_INET, AF_INET6, SO_REUSEADDR, SOL_SOCKET, socket
 from typing import TYPE_CHECKING
 
 import typer
 
-from netglass.base.errors import Invalid
+from netglass.base.errors import Invalid, Unavailable
 
 if TYPE_CHECKING:
     from netglass.api.config import ServerConfig
     from netglass.api.services import Services
+    from netglass.store.store import Store
 
 KEEP_ALIVE_S = 600
 """How long an idle connection is kept: openstacksdk does not repeat a POST on one that was dropped (API.md)."""
@@ -28,6 +30,8 @@ BACKLOG = 2048
 STOP_S = 10
 """How long requests in flight may take when the server is told to stop."""
 
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between attempts to open the database
+
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
@@ -36,6 +40,9 @@ _log = logging.getLogger("netglass.server")
 
 def server(
     config: Path = typer.Option(..., "--config", exists=False, help="TOML file; its settings: netglass.api.config."),
+    replaced_secrets: bool = typer.Option(
+        False, "--replaced-secrets", help="The secrets were replaced on every server: take these as the cloud's."
+    ),
 ) -> None:
     """Serve Networking, Identity, Compute, Image, instances' metadata and the feed to agents."""
     from netglass.api.config import read_config
@@ -46,7 +53,7 @@ def server(
         _log_to_stderr(settings.log_level)
         _give_memory_back()
         bound = _bind(settings)
-        services = open_services(settings)
+        services = open_services(settings, replaced_secrets=replaced_secrets)
     except Invalid as error:
         typer.echo(f"netglass server: {error.message}", err=True)
         raise typer.Exit(2) from None
@@ -92,8 +99,11 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def open_services(config: ServerConfig) -> Services:
+def open_services(config: ServerConfig, *, replaced_secrets: bool = False) -> Services:
     """Opens the database and puts the parts of a server together; an empty cloud gets its first users and sizes.
+
+    replaced_secrets  this server's secrets are the cloud's from now on
+    Waits for a database that is not there yet.
 
     Raises Invalid for settings or secrets that cannot be used.
     """
@@ -101,13 +111,14 @@ def open_services(config: ServerConfig) -> Services:
     from netglass.api.config import Secrets
     from netglass.api.questions import Questions
     from netglass.api.services import Services
+    from netglass.api.shared_secrets import check_shared_secrets
     from netglass.api.tokens import Tokens
     from netglass.store.healings import Healings
     from netglass.store.reports import Reports
-    from netglass.store.store import Store
 
     secrets = Secrets(Path(config.secrets))
-    store = Store.open(config.database)
+    store = _open_store(config.database)
+    check_shared_secrets(store, secrets, replaced=replaced_secrets)
     bootstrap(store, config.cloud, secrets)
     return Services(
         store=store,
@@ -121,6 +132,20 @@ def open_services(config: ServerConfig) -> Services:
         metadata_secret=secrets.metadata_secret,
         metrics_token=secrets.metrics_token,
     )
+
+
+def _open_store(url: str) -> Store:
+    # A machine that boots starts the database and us at the same time, and another machine's may be away for a while.
+    from netglass.store.store import Store
+
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            return Store.open(url)
+        except Unavailable as error:
+            _log.warning("%s Trying again.", error.message)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 def _serve(config: ServerConfig, services: Services, bound: socket) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from netglass.model.protocol import Healed
 from netglass.store import schema
@@ -44,8 +44,8 @@ class Healings:
             wanted = wanted.where(_TABLE.c.host == host)
         if since:
             wanted = wanted.where(_TABLE.c.at >= since)
-        rows: Sequence[Row[tuple[str, str]]] = self._store.read(lambda connection: connection.execute(wanted).all())
-        return [(row.host, msgspec.json.decode(row.told, type=Healed)) for row in reversed(rows)]
+        found = self._store.read(lambda connection: [(row.host, row.told) for row in connection.execute(wanted)])
+        return [(told_by, msgspec.json.decode(told, type=Healed)) for told_by, told in reversed(found)]
 
 
 def _add(connection: Connection, host: str, healed: Sequence[Healed]) -> list[Healed]:

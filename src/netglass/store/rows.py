@@ -18,6 +18,8 @@ from netglass.model.changes import Change, decode_row, encode_row
 from netglass.model.snapshot import Snapshot, claims
 from netglass.store import schema
 
+Mark = tuple[str, str, str, str, str]
+
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One commit as the change log keeps it.
@@ -31,6 +33,12 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     project_id: str
     changes: tuple[Change, ...]
+
+    @property
+    def mark(self) -> Mark:
+        """Gives what tells this commit from another one of the same revision in another history."""
+        first = self.changes[0]
+        return self.at, self.request_id, self.user_id, first.kind, first.id
 
 
 _INSERT_OBJECT = insert(schema.objects)
@@ -53,14 +61,16 @@ _TAKE_REVISION = (
 
 
 def load_snapshot(connection: Connection) -> Snapshot:
-    """Reads all intent as of one revision."""
-    while True:
-        revision = newest_revision(connection)
-        found = connection.execute(select(schema.objects.c.kind, schema.objects.c.body))
-        rows = [decode_row(kind, body) for kind, body in found]
-        # An engine may show each statement another state; equal counters around them prove that it was one.
-        if newest_revision(connection) == revision:
-            return Snapshot.of(rows, revision)
+    """Reads all intent as of one revision; the transaction must be one that reads of one moment."""
+    revision = newest_revision(connection)
+    found = connection.execute(select(schema.objects.c.kind, schema.objects.c.body))
+    return Snapshot.of((decode_row(kind, body) for kind, body in found), revision)
+
+
+def take_turn(connection: Connection) -> None:
+    """Waits until no server is committing, and keeps all others out until this transaction ends."""
+    # With SQLite the transaction's beginning has done that, and FOR UPDATE says nothing.
+    connection.execute(select(schema.counter.c.revision).with_for_update())
 
 
 def newest_revision(connection: Connection) -> int:
@@ -76,7 +86,7 @@ def compacted_revision(connection: Connection) -> int:
 def write_commit(connection: Connection, entry: LogEntry) -> int:
     """Writes what a commit changes, its log, and as the last statement takes the next revision, which it gives.
 
-    The caller compares it with `entry.revision` and rolls back when they differ: somebody else committed in between.
+    It is `entry.revision` for whoever has taken their turn and caught up.
     Raises sqlalchemy's IntegrityError when a claim or an id is taken.
     """
     statements: dict[Any, list[dict[str, Any]]] = {
@@ -161,6 +171,14 @@ def read_log(connection: Connection, since: int) -> list[LogEntry]:
     if since < compacted:
         raise Gone(since, compacted)
     return [_entry(list(group)) for _, group in groupby(rows, key=lambda row: row.revision)]
+
+
+def mark_of(connection: Connection, revision: int) -> Mark | None:
+    """Reads the mark of a commit; None when the log does not hold it."""
+    log = schema.log.c
+    query = select(log.at, log.request_id, log.user, log.kind, log.id).where(log.revision == revision)
+    found = connection.execute(query.order_by(log.sequence).limit(1)).one_or_none()
+    return None if found is None else (found.at, found.request_id, found.user, found.kind, found.id)
 
 
 def _entry(rows: Sequence[Any]) -> LogEntry:

@@ -6,6 +6,8 @@ change   the log: what each commit did, in order
 counter  one row: the newest revision, and the newest one whose changes are compacted away
 report   what hosts last said of themselves; outside of the log
 healing  what was damaged on hosts and put right, the newest of it; outside of the log
+constant what is chosen once for all servers: the store's id, and by which marks their shared secrets are known
+question what one server asks a host that another server may be connected to; outside of the log, and short-lived
 """
 
 from __future__ import annotations
@@ -79,5 +81,22 @@ healings = Table(
     Column("told", JsonText, nullable=False),
 )
 
-HEAD = "0002"
+constants = Table(
+    "constant",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+questions = Table(
+    "question",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("host", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("question", JsonText, nullable=False),
+    Column("answer", JsonText),
+)
+
+HEAD = "0003"
 """Name of the newest migration."""

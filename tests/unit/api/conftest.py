@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,10 +48,10 @@ class Served:
     now  the tokens' clock, in seconds since 1970; tests move it
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, database_url: str) -> None:
         self.now = time.time()
         self.settings = CloudSettings()
-        self.store = Store.open(f"sqlite:///{directory}/netglass.db")
+        self.store = Store.open(database_url)
         self.tokens = Tokens(Fernet.generate_key(), 3600, self.store, clock=lambda: self.now)
         self.reports = Reports(self.store, self.settings.agent_down_s)
         self.questions = Questions()
@@ -114,8 +113,8 @@ def _time() -> str:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    made = Served(tmp_path)
+def served(database_url: str) -> Iterator[Served]:
+    made = Served(database_url)
     yield made
     made.store.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -141,8 +140,8 @@ class Cloud:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    store = Store.open(f"sqlite:///{tmp_path}/intent.db")
+def cloud(database_url: str) -> Iterator[Cloud]:
+    store = Store.open(database_url)
     yield Cloud(store)
     store.close()
 

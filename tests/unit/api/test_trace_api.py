@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -77,8 +76,8 @@ def _owned(row: Row, project: str, theirs: str) -> Row:
 
 
 @pytest.fixture
-def asking(tmp_path: Path) -> Iterator[Asking]:
-    store = Store.open(f"sqlite:///{tmp_path}/intent.db")
+def asking(database_url: str) -> Iterator[Asking]:
+    store = Store.open(database_url)
     yield Asking(store)
     store.close()
 

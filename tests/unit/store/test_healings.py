@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +17,13 @@ def healed(second: int, **values: Any) -> Healed:
     return Healed(at=f"2026-11-21T12:00:{second:02}.000000Z", seconds=0.1, **(told | values))
 
 
-def test_it_is_there_after_a_restart_and_in_order(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/intent.db"
-    store = Store.open(url)
+def test_it_is_there_after_a_restart_and_in_order(database_url: str) -> None:
+    store = Store.open(database_url)
     Healings(store).add("h1", [healed(2), healed(1)])
     Healings(store).add("h2", [healed(3)])
     store.close()
 
-    store = Store.open(url)
+    store = Store.open(database_url)
     found = Healings(store)
     assert [(host, one.at[17:19]) for host, one in found.newest(10)] == [("h1", "01"), ("h1", "02"), ("h2", "03")]
     assert [one.at[17:19] for _, one in found.newest(1, host="h1")] == ["02"]
@@ -33,8 +31,8 @@ def test_it_is_there_after_a_restart_and_in_order(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_is_told_twice_counts_once(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/intent.db")
+def test_what_is_told_twice_counts_once(database_url: str) -> None:
+    store = Store.open(database_url)
     kept = Healings(store)
     kept.add("h", [healed(1)])
     kept.add("h", [healed(1), healed(1, key="other"), healed(1, kind="links")])
@@ -43,9 +41,9 @@ def test_what_is_told_twice_counts_once(tmp_path: Path) -> None:
     store.close()
 
 
-def test_only_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_are_kept(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(healings, "KEPT", 3)
-    store = Store.open(f"sqlite:///{tmp_path}/intent.db")
+    store = Store.open(database_url)
     kept = Healings(store)
     for second in range(9):
         kept.add("h", [healed(second)])

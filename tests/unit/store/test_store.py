@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -17,14 +16,15 @@ from netglass.model.caller import Caller
 from netglass.model.draft import Draft
 from netglass.model.resources import FixedIp, Network, Port, Project, User
 from netglass.store import schema
-from netglass.store.store import Commit, Store
+from netglass.store.head import Commit
+from netglass.store.store import Store
 
 CALLER = Caller(user_id="u1", project_id="p1", request_id="req-1")
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/intent.db"
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netglass.api.compute.microversion import OLDEST, read_minor, version_headers
-from netglass.api.edge import Endpoint, endpoint, read_json
+from netglass.api.edge import Endpoint, Ready, endpoint, read_json
 from netglass.api.services import Services
 from netglass.base.errors import Forbidden, Invalid, NotFound, UserError
 from netglass.control.decision import Decision
@@ -118,20 +118,20 @@ class Calls:
             caller = self.services.caller(request)
             return await function(Call(request, self.services, caller, minor, self.services.store.snapshot))
 
-        return Route("/v2.1" + path, _versioned(call), methods=[method])
+        return Route("/v2.1" + path, _versioned(call, self.services.store.caught_up), methods=[method])
 
     def open_route(self, method: str, path: str, function: Endpoint) -> Route:
         """Gives the route of one call that needs no token."""
-        return Route(path, _versioned(function), methods=[method])
+        return Route(path, _versioned(function, self.services.store.caught_up), methods=[method])
 
     def dead_end(self) -> list[Route]:
         """Gives the routes that answer whatever no other one does."""
-        return [Route("/{rest:path}", _versioned(_nothing_here), methods=_METHODS)]
+        return [Route("/{rest:path}", _versioned(_nothing_here, self.services.store.caught_up), methods=_METHODS)]
 
 
-def _versioned(function: Endpoint) -> Endpoint:
+def _versioned(function: Endpoint, ready: Ready) -> Endpoint:
     """Gives the endpoint with faults in Compute's shape, and every answer saying in which form it is."""
-    answered = endpoint(fault_shape)(function)
+    answered = endpoint(fault_shape, ready)(function)
 
     async def answer(request: Request) -> Response:
         request.state.minor = OLDEST

@@ -37,11 +37,13 @@ class Calls:
 
     def route(self, method: str, path: str, function: Endpoint) -> Route:
         """Gives one route, with faults in Identity's shape; a GET answers HEAD too."""
-        return Route(path, endpoint(fault_shape)(function), methods=[method])
+        return Route(path, endpoint(fault_shape, self.services.store.caught_up)(function), methods=[method])
 
     def dead_end(self) -> list[Route]:
         """Gives the routes that answer whatever no other one does."""
-        return [Route("/{rest:path}", endpoint(fault_shape)(_nothing_here), methods=_METHODS)]
+        return [
+            Route("/{rest:path}", endpoint(fault_shape, self.services.store.caught_up)(_nothing_here), methods=_METHODS)
+        ]
 
 
 async def _nothing_here(request: Request) -> Response:

@@ -40,11 +40,11 @@ class Images:
 
     def route(self, method: str, path: str, function: Endpoint) -> Route:
         """Gives one route, with faults in Image's shape."""
-        return Route(path, endpoint(fault_shape)(function), methods=[method])
+        return Route(path, endpoint(fault_shape, self._services.store.caught_up)(function), methods=[method])
 
     def routes(self) -> list[Route]:
         """Gives the routes."""
-        nothing = endpoint(fault_shape)(self.not_offered)
+        nothing = endpoint(fault_shape, self._services.store.caught_up)(self.not_offered)
         return [
             self.route("GET", "/v2/images", self.list),
             self.route("GET", "/v2/images/{image}", self.show),

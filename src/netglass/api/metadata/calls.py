@@ -18,7 +18,7 @@ from netglass.api.hosts import calling_host, fault_shape
 from netglass.api.metadata.documents import Subject
 from netglass.api.metadata.tree import look_up
 from netglass.api.services import Services
-from netglass.base.errors import Invalid, NotFound
+from netglass.base.errors import Invalid, NotFound, Unavailable
 from netglass.control.instances import find_instance
 from netglass.model.protocol import instance_signature
 from netglass.model.resources import Server
@@ -34,8 +34,9 @@ class MetadataCalls:
 
     def routes(self) -> list[Route]:
         """Gives the routes."""
+        wrap = endpoint(fault_shape, self._services.store.caught_up)
         return [
-            Route("/netglass/v1/hosts/{host}/instance", endpoint(fault_shape)(self.instance), methods=["GET"]),
+            Route("/netglass/v1/hosts/{host}/instance", wrap(self.instance), methods=["GET"]),
             Route("/metadata", self.metadata, methods=["GET"]),
             Route("/metadata/{path:path}", self.metadata, methods=["GET"]),
         ]
@@ -56,6 +57,10 @@ class MetadataCalls:
 
     async def metadata(self, request: Request) -> Response:
         """Answers GET /metadata/…: what is there for the instance that the headers name."""
+        try:
+            await self._services.store.caught_up()
+        except Unavailable:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE)
         server = self._signed_for(request)
         if isinstance(server, HTTPStatus):
             return _refusal(server)

@@ -76,4 +76,4 @@ def _endpoint(services: Services, by_method: Mapping[str, Operation]) -> Endpoin
             raise MethodNotAllowed(request.method) if by_method else nothing_here()
         return await operation.run(Call(request, services, caller))
 
-    return endpoint(shape)(answer)
+    return endpoint(shape, services.store.caught_up)(answer)

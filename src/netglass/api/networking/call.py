@@ -19,7 +19,7 @@ from netglass.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from netglass.base.fresh import Fresh
-    from netglass.store.store import Committed
+    from netglass.store.attempt import Committed
 
 T = TypeVar("T")
 

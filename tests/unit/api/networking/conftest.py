@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from networking_cloud import Cloud, made
@@ -11,8 +10,8 @@ from starlette.testclient import TestClient
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    made = Cloud(tmp_path)
+def cloud(database_url: str) -> Iterator[Cloud]:
+    made = Cloud(database_url)
     yield made
     made.store.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -46,9 +45,9 @@ ROOT = Caller(user_name="test", roles=("admin",))
 class Cloud:
     """One server process without its socket, and people with tokens."""
 
-    def __init__(self, directory: Path, settings: CloudSettings = SETTINGS) -> None:
+    def __init__(self, database_url: str, settings: CloudSettings = SETTINGS) -> None:
         self.now = time.time()
-        self.store = Store.open(f"sqlite:///{directory}/netglass.db")
+        self.store = Store.open(database_url)
         self.tokens = Tokens(Fernet.generate_key(), 3600, self.store, clock=lambda: self.now)
         self.reports = Reports(self.store, settings.agent_down_s)
         self.services = Services(

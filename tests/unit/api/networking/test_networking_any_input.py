@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,10 +35,9 @@ VALUES = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    directory: Path = tmp_path_factory.mktemp("any")
+def cloud(module_database_url: str) -> Iterator[Cloud]:
     roomy = CloudSettings(default_quotas=dict.fromkeys(("network", "subnet", "port"), -1))
-    made = Cloud(directory, roomy)
+    made = Cloud(module_database_url, roomy)
     yield made
     made.store.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from networking_cloud import Cloud
@@ -62,8 +61,8 @@ def _never_twice(cloud: Cloud, kind: str, numbers: Callable[[Any], list[Any]]) -
     return twice
 
 
-def test_no_segment_is_given_twice_and_all_come_back(tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path, CloudSettings(vlan_ranges=(("default", 1000, 1049),), default_quotas={"network": -1}))
+def test_no_segment_is_given_twice_and_all_come_back(database_url: str) -> None:
+    cloud = Cloud(database_url, CloudSettings(vlan_ranges=(("default", 1000, 1049),), default_quotas={"network": -1}))
     twice = _never_twice(cloud, "network", lambda network: [network.segmentation_id])
     made = _run(
         cloud,
@@ -80,8 +79,8 @@ def test_no_segment_is_given_twice_and_all_come_back(tmp_path: Path) -> None:
     cloud.store.close()
 
 
-def test_no_address_is_given_twice_and_all_come_back(tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path, CloudSettings(default_quotas=dict.fromkeys(("network", "subnet", "port"), -1)))
+def test_no_address_is_given_twice_and_all_come_back(database_url: str) -> None:
+    cloud = Cloud(database_url, CloudSettings(default_quotas=dict.fromkeys(("network", "subnet", "port"), -1)))
     with cloud.as_("admin") as admin:
         network = admin.post("/v2.0/networks", json={"network": {}}).json()["network"]["id"]
         cidr = {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/28"}

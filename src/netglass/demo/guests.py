@@ -56,13 +56,31 @@ def _create(stage: Stage, guests: Wanted) -> Scene[bool]:
         asked = ("--image", "light", "--flavor", "nano", "--network", cast.NETWORK)
         zone = ("--availability-zone", f"nova:{host}")
         wanted.append(("demo", "server", "create", *asked, *zone, name, *_SERVER_COLUMNS))
-    for shown in stage.clients(*wanted):
+    let_in, *servers = stage.clients(_let_in(stage), *wanted)
+    yield Said(
+        text="Their ports are in the project's default group, which lets in what its own members send."
+        " Pings shall come in from anywhere:"
+    )
+    yield let_in.marked("icmp", "0.0.0.0/0")
+    found = ("ingress", "icmp", "0.0.0.0/0")
+    yield within("the group says so", found, let_in.output.split())
+    for shown in servers:
         yield shown
         made = client.fields(shown.output)
         yield true(f"{made.get('name', 'the server')} is being made", "id" in made, "a server with an id", shown.output)
         if "id" not in made:
             raise Broken
     return bool(wanted)
+
+
+def _let_in(stage: Stage) -> tuple[str, ...]:
+    """Gives the words that let pings in, or show that the last run has let them in."""
+    listing = ("demo", "security", "group", "rule", "list", "default", "--protocol", "icmp", "--ingress")
+    columns = ("-c", "IP Protocol", "-c", "IP Range", "-c", "Direction")
+    if not stage.fresh and client.rows(stage.client(*listing).output):
+        return (*listing, *columns)
+    rule = ("demo", "security", "group", "rule", "create", "--protocol", "icmp", "default")
+    return (*rule, "-c", "direction", "-c", "protocol", "-c", "remote_ip_prefix")
 
 
 def _addresses(stage: Stage, guests: Wanted, made: bool) -> Scene[None]:

@@ -215,6 +215,10 @@ def test_the_last_request_for_metadata_is_read_with_its_headers() -> None:
     assert path == "/metadata/latest/meta-data/instance-id"
     assert headers == {"X-Instance-ID": "7", "X-Forwarded-For": "10.0.0.3"}
     assert metadata.request("nothing") == ("", {})
+    assert metadata.document('{"uuid":"7"\n"meta":{"role":"web"\n"x":"1"}}') == {
+        "uuid": "7",
+        "meta": {"role": "web", "x": "1"},
+    }
     assert metadata.document("no JSON") == metadata.document("[1]") == {}
 
 

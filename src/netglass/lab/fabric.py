@@ -107,14 +107,34 @@ def _address(topology: Topology, host: str, pid: int) -> None:
         _up(inside, "lo")
         for nic, segment in topology.hosts[host].nics.items():
             _up(inside, nic)
-            address = topology.address(host, segment)
             # A NIC on a provider bridge is the bridge's; its address would be the bridge's too.
-            if address is not None and nic not in topology.hosts[host].bridges.values():
-                _done(inside, add_address(_index(inside, nic), str(address)), f"address {address} of {host}'s {nic}")
-        via = topology.hosts[host].default_route
-        if via:
-            nic = _nic_towards(topology, host, via)
-            _done(inside, add_route(_index(inside, nic), "0.0.0.0/0", via), f"default route of {host} by {via}")
+            plain = nic not in topology.hosts[host].bridges.values()
+            for address in (topology.address(host, segment), topology.address6(host, segment)) if plain else ():
+                if address is not None:
+                    change = add_address(_index(inside, nic), str(address))
+                    _done(inside, change, f"address {address} of {host}'s {nic}")
+        _route(topology, host, inside)
+
+
+def _route(topology: Topology, host: str, inside: Netlink) -> None:
+    """Sets a host's default routes, and what the router to the world leads to customers."""
+    via = topology.hosts[host].default_route
+    if via:
+        nic = _nic_towards(topology, host, via)
+        segment = topology.hosts[host].nics[nic]
+        neighbour = next((name for name in topology.hosts if topology.is_at(name, segment, via)), "")
+        six = topology.address6(neighbour, segment) if neighbour else None
+        for everywhere, hop in (("0.0.0.0/0", via), ("::/0", str(six.ip) if six is not None else "")):
+            if hop:
+                change = add_route(_index(inside, nic), everywhere, hop)
+                _done(inside, change, f"default route of {host} by {hop}")
+    public = topology.cloud.public
+    if public is not None and topology.is_at(host, public.segment, public.gateway):
+        nic = _nic_towards(topology, host, public.gateway)
+        index = _index(inside, nic)
+        for number in inside.apply([add_route(index, *delegation) for delegation in public.delegations.items()]):
+            if number:
+                raise VethError(f"routes of {host} to {public.delegated}: {os.strerror(number)}")
 
 
 def _nic_towards(topology: Topology, host: str, neighbour: str) -> str:

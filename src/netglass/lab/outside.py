@@ -23,7 +23,7 @@ def services(host: HostSpec) -> list[Service]:
     found = []
     words: tuple[str, ...]
     if host.forwards:
-        words = ("sysctl", "-w", "net.ipv4.ip_forward=1")
+        words = ("sysctl", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         found.append(Service(name="forwarding", kind="once", argv=words, log=f"{_LOG}/forwarding.log"))
     if "http" in host.serves:
         words = ("busybox", "httpd", "-f", "-p", "80", "-h", f"/etc/{_WEB}")
@@ -55,11 +55,10 @@ def files(topology: Topology, name: str) -> dict[str, tuple[str, int]]:
 
 
 def _names(topology: Topology) -> list[str]:
-    """Gives an address and a name for each NIC of the outside world."""
+    """Gives each address and a name for every NIC of the outside world."""
     lines = []
     for name, host in topology.hosts.items():
         for segment in host.nics.values() if host.is_outside else ():
-            address = topology.address(name, segment)
-            if address is not None:
-                lines.append(f"{address.ip} {name}.{DOMAIN}")
+            addresses = (topology.address(name, segment), topology.address6(name, segment))
+            lines += [f"{address.ip} {name}.{DOMAIN}" for address in addresses if address is not None]
     return lines

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from netglass.host.children import tail
 from netglass.lab.places import LabPlace, LabRecord
 from netglass.lab.programs import api_url, read_secret
-from netglass.lab.topology import LabError, Topology
+from netglass.lab.topology import ExternalSpec, LabError, Topology
 
 _PAUSE_S = 0.02
 _LOG_LINES = 8
@@ -60,16 +60,8 @@ class Api:
             "provider:physical_network": public.physical_network,
         }
         made = self._call("POST", "/v2.0/networks", {"network": network}, 10)[0]["network"]
-        subnet = {
-            "name": f"{PUBLIC}-subnet",
-            "network_id": made["id"],
-            "ip_version": 4,
-            "cidr": topology.segments[public.segment].cidr,
-            "gateway_ip": public.gateway,
-            "allocation_pools": [{"start": public.first, "end": public.last}],
-            "enable_dhcp": False,
-        }
-        self._call("POST", "/v2.0/subnets", {"subnet": subnet}, 10)
+        subnets = [{"network_id": made["id"], **wanted} for wanted in _public_subnets(topology, public)]
+        self._call("POST", "/v2.0/subnets", {"subnets": subnets}, 10)
 
     def _get(self, path: str, timeout_s: float) -> dict[str, Any]:
         if not self._token:
@@ -99,6 +91,34 @@ class Api:
         if answer.status >= 300:
             raise LabError(f"{method} {path}: {answer.status} {text.decode(errors='replace')[:600]}")
         return json.loads(text), answer.headers.get("X-Subject-Token", "")
+
+
+def _public_subnets(topology: Topology, public: ExternalSpec) -> list[dict[str, Any]]:
+    segment = topology.segments[public.segment]
+    router = next((name for name in topology.hosts if topology.is_at(name, public.segment, public.gateway)), "")
+    gateway6 = topology.address6(router, public.segment) if router else None
+    found: list[dict[str, Any]] = [
+        {
+            "name": f"{PUBLIC}-subnet",
+            "ip_version": 4,
+            "cidr": segment.cidr,
+            "gateway_ip": public.gateway,
+            "allocation_pools": [{"start": public.first, "end": public.last}],
+            "enable_dhcp": False,
+        }
+    ]
+    if segment.cidr6:
+        found.append(
+            {
+                "name": f"{PUBLIC}-subnet-v6",
+                "ip_version": 6,
+                "cidr": segment.cidr6,
+                "gateway_ip": str(gateway6.ip) if gateway6 is not None else None,
+                "allocation_pools": [{"start": public.first6, "end": public.last6}],
+                "enable_dhcp": False,
+            }
+        )
+    return found
 
 
 def wait_ready(place: LabPlace, record: LabRecord, tell: Callable[[str], None], timeout_s: float = 60.0) -> Api:

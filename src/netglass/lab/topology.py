@@ -6,7 +6,15 @@ Pure but for reading the file.  Every error says where in the file it is and wha
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_interface
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_interface,
+)
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +35,8 @@ _ROLES = ("hypervisor", "network")
 _SERVICES = ("http", "dns")
 _FIRST_ADDRESS = 11
 UPLINK_NIC = "eth0"
+DELEGATED_PREFIX = 56
+"""Length of what a provider routes to one customer (RIPE-690)."""
 
 
 class LabError(NetglassError):
@@ -37,11 +47,13 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A network between hosts: a switch in the lab's fabric.
 
     cidr   IPv4 block of which each host on it gets an address; empty for none
+    cidr6  IPv6 block beside it, in which hosts have the digits of their IPv4 address's host part; empty for none
     trunk  it carries VLANs, and so the same MAC address may be in several of them: the switch does not learn
     mtu    bytes
     """
 
     cidr: str = ""
+    cidr6: str = ""
     trunk: bool = False
     mtu: int = 1500
 
@@ -95,9 +107,12 @@ class ExternalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The external network ``public``, which the lab makes through the API when it comes up.
 
     physical_network  that carries it, without a tag
-    segment           it is on; its cidr is the subnet's
+    segment           it is on; its cidr is the subnet's, and where it has a cidr6 there is an IPv6 subnet too
     gateway           address of the router to the world
     first, last       addresses that routers and floating IPs get
+    first6, last6     IPv6 addresses that routers get
+    delegated         IPv6 block whose n-th /56 the router to the world routes to the n-th of these, as providers do
+                      for their customers; empty for none
     """
 
     physical_network: str
@@ -105,6 +120,18 @@ class ExternalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     gateway: str
     first: str
     last: str
+    first6: str = ""
+    last6: str = ""
+    delegated: str = ""
+
+    @property
+    def delegations(self) -> dict[str, str]:
+        """Gives the IPv6 prefixes that are routed, and to which outer address each."""
+        if not self.delegated:
+            return {}
+        first, count = IPv6Address(self.first6), int(IPv6Address(self.last6)) - int(IPv6Address(self.first6)) + 1
+        prefixes = IPv6Network(self.delegated).subnets(new_prefix=DELEGATED_PREFIX)
+        return {str(prefix): str(first + number) for prefix, number in zip(prefixes, range(count), strict=False)}
 
 
 class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -150,6 +177,20 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         chosen = self.hosts[host].addresses.get(segment)
         address = chosen or network.network_address + _FIRST_ADDRESS + list(self.hosts).index(host)
         return IPv4Interface(f"{address}/{network.prefixlen}")
+
+    def address6(self, host: str, segment: str) -> IPv6Interface | None:
+        """Gives a host's IPv6 address on a segment: 192.0.2.20 is 2001:db8::20; None where the segment has no IPv6."""
+        address, block = self.address(host, segment), self.segments[segment].cidr6
+        if not block or address is None:
+            return None
+        network = IPv6Network(block)
+        digits = int(address.ip) - int(address.network.network_address)
+        return IPv6Interface((int(network.network_address) + int(str(digits), 16), network.prefixlen))
+
+    def is_at(self, host: str, segment: str, address: str) -> bool:
+        """Says whether a host has an IPv4 address on a segment."""
+        found = self.address(host, segment) if segment in self.hosts[host].nics.values() else None
+        return found is not None and str(found.ip) == address
 
     def bridge_addresses(self, host: str) -> dict[str, list[str]]:
         """Gives the addresses, with prefix length, that a host has on its bridges.
@@ -253,6 +294,23 @@ def _public_faults(public: ExternalSpec, segments: dict[str, Segment]) -> list[s
                 found.append(f"cloud.public.{name}: {getattr(public, name)} is not in {segment.cidr}.")
         except ValueError as error:
             found.append(f"cloud.public.{name}: {error}.")
+    return found + _public_faults_6(public, segment.cidr6)
+
+
+def _public_faults_6(public: ExternalSpec, cidr6: str) -> list[str]:
+    names = ("first6", "last6") if cidr6 or public.delegated else ()
+    found = []
+    for name in names:
+        try:
+            if not cidr6 or IPv6Address(getattr(public, name)) not in IPv6Network(cidr6):
+                found.append(f"cloud.public.{name}: {getattr(public, name)} is not in {cidr6 or 'no cidr6'}.")
+        except ValueError as error:
+            found.append(f"cloud.public.{name}: {error}.")
+    try:
+        if public.delegated and IPv6Network(public.delegated).prefixlen > DELEGATED_PREFIX:
+            found.append(f"cloud.public.delegated: {public.delegated} holds no /{DELEGATED_PREFIX}.")
+    except ValueError as error:
+        found.append(f"cloud.public.delegated: {error}.")
     return found
 
 
@@ -283,6 +341,12 @@ def _segment_faults(name: str, segment: Segment) -> list[str]:
                 found.append(f"segments.{name}.cidr: {segment.cidr} is too small; a /24 or larger is wanted.")
         except ValueError as error:
             found.append(f"segments.{name}.cidr: {error}.")
+    if segment.cidr6:
+        try:
+            if IPv6Network(segment.cidr6).prefixlen > 64 or not segment.cidr:
+                found.append(f"segments.{name}.cidr6: {segment.cidr6} must be a /64 or larger, beside a cidr.")
+        except ValueError as error:
+            found.append(f"segments.{name}.cidr6: {error}.")
     if not 576 <= segment.mtu <= 65535:
         found.append(f"segments.{name}.mtu: {segment.mtu} is not within 576 to 65535 bytes.")
     return found

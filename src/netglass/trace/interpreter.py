@@ -18,7 +18,7 @@ import msgspec
 from netglass.desired.state import HostState, Link, SwitchPort, Thing
 from netglass.trace.fabric import TUNNELS, Fabric, Machine, Station, Wire
 from netglass.trace.memory import Memory
-from netglass.trace.packet import Packet, is_flooded
+from netglass.trace.packet import IPV6, Packet, eth_type_of, is_flooded
 from netglass.trace.result import Deliver, Drop, Encap, End, Enter, Hop, Output, Step, Warn
 
 MOST_HOPS = 48  # in one path
@@ -277,7 +277,12 @@ class _OnWire(Place):
 
 
 def _taken(end: End, packet: Packet) -> list[Step]:
-    """Gives what an outsider does with a frame; what is not for it is not worth telling."""
+    """Gives what an outsider does with a frame; what is not for it is not worth telling.
+
+    Somebody with addresses of both families is two outsiders with one MAC.
+    """
+    if (packet.eth_type == IPV6) is not (eth_type_of(end.address) == IPV6):
+        return []
     if packet.eth_dst == end.mac or (packet.is_question and packet.target == end.address):
         return [Deliver(to=end, packet=packet)]
     return []

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 
 from netglass.base.ids import qvo_name, tap_name
+from netglass.compile.advertising import advertised
 from netglass.compile.compiler import compile_host
 from netglass.desired.state import HostState
 from netglass.model.resources import Host, Network, Port, Server, Subnet, ref
@@ -133,15 +134,29 @@ def _station(snapshot: Snapshot, port: Port, host: str, device: str) -> Station:
     for fixed in port.fixed_ips:
         subnet = snapshot.get(Subnet, fixed.subnet_id)
         if subnet is not None:
-            routes += _guest_routes(subnet)
+            routes += _guest_routes(subnet, _gateway(snapshot, subnet))
     return Station(end, tuple(fixed.ip_address for fixed in port.fixed_ips), tuple(routes))
 
 
-def _guest_routes(subnet: Subnet) -> Iterator[GuestRoute]:
-    """Gives what DHCP tells a guest on a subnet; what cannot be read, no guest is told."""
-    wanted = [(subnet.cidr, ""), *((route.destination, route.nexthop) for route in subnet.host_routes)]
-    if subnet.gateway_ip:
-        wanted.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", subnet.gateway_ip))
+def _gateway(snapshot: Snapshot, subnet: Subnet) -> str:
+    """Gives what guests on a subnet take for their gateway: in IPv6, the address that the oldest router advertises."""
+    if subnet.ip_version == 6:
+        rows: list[Port] = snapshot.rows("router_ports_by_network", subnet.network_id)
+        for port in sorted(rows, key=lambda one: (one.created_at, one.id)):
+            joined = [snapshot.get(Subnet, fixed.subnet_id) for fixed in port.fixed_ips]
+            told = advertised(port, "", [one for one in joined if one is not None], 0)
+            if told is not None and subnet in told.subnets:
+                return told.own[0].partition("/")[0]
+    return subnet.gateway_ip or ""
+
+
+def _guest_routes(subnet: Subnet, gateway: str) -> Iterator[GuestRoute]:
+    """Gives what DHCP, or a router, tells a guest on a subnet; what cannot be read, no guest is told."""
+    # DHCPv6 tells no routes.
+    own = subnet.host_routes if subnet.ip_version == 4 else ()
+    wanted = [(subnet.cidr, ""), *((route.destination, route.nexthop) for route in own)]
+    if gateway:
+        wanted.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", gateway))
     for destination, via in wanted:
         try:
             networks = {ip_network(destination).version, *([ip_address(via).version] if via else [])}

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from netglass.lab.topology import LabError, Topology, builtin_names, find_topology, parse_topology, renamed, schema
+from netglass.lab.topology import (
+    BUILTIN,
+    LabError,
+    Topology,
+    builtin_names,
+    find_topology,
+    parse_topology,
+    renamed,
+    schema,
+)
 
 GOOD = """
 name: small
@@ -160,3 +169,34 @@ def test_tunnels_that_cannot_be_are_told_with_their_place(old: str, new: str, to
     with pytest.raises(LabError) as caught:
         _parsed(TUNNELS.replace(old, new))
     assert told in str(caught.value)
+
+
+def test_hosts_outside_have_the_digits_of_their_ipv4_addresses_in_ipv6() -> None:
+    topology = find_topology("gre")
+    assert str(topology.address6("provider", "ext")) == "2001:db8:f::1/64"
+    assert str(topology.address6("client", "world")) == "2001:db8:10::20/64"
+    assert topology.address6("bob", "mgmt") is None
+
+
+def test_each_outer_address_has_a_prefix_of_its_own_routed_to_it() -> None:
+    public = find_topology("gre").cloud.public
+    assert public is not None
+    routed = public.delegations
+    assert routed["2001:db8:1:a300::/56"] == "2001:db8:f::1a3"
+    assert (len(routed), len(set(routed.values()))) == (256, 256)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ("first6: 2001:db8:f::100", "first6: 2001:db8:e::100"),
+        ("last6: 2001:db8:f::1ff", "last6: x"),
+        ("delegated: 2001:db8:1::/48", "delegated: 2001:db8:1::/64"),
+        ("cidr6: 2001:db8:f::/64", "cidr6: 2001:db8:f::/65"),
+    ],
+)
+def test_an_ipv6_world_that_contradicts_itself_is_refused(wrong: str, fault: str) -> None:
+    text = (BUILTIN / "gre.yaml").read_text()
+    assert wrong in text
+    with pytest.raises(LabError, match=fault.split(":")[0]):
+        parse_topology(text.replace(wrong, fault), "x.yaml")

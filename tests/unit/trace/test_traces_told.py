@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from netglass.model.resources import HostSettings, Router
+from netglass.model.resources import HostSettings, Router, Subnet
 from netglass.trace.model import Wish, trace_model
 from netglass.trace.result import Trace
 from netglass.trace.telling import heading, sentences, verdict
-from unit.trace.trace_cloud import SETTINGS, TraceCloud
+from unit.trace.trace_cloud import SETTINGS, TraceCloud, uuid
 
 TOLD = Path(__file__).parent / "told"
 
@@ -160,6 +160,40 @@ def from_the_internet() -> tuple[TraceCloud, Wish]:
     return routed(), Wish("outside", "203.0.113.77", "tcp", 22)
 
 
+def routed_ipv6() -> TraceCloud:
+    """Makes two IPv6 networks joined by a router that has a gateway of both families outside."""
+    settings = msgspec.structs.replace(
+        SETTINGS,
+        bridge_mappings=SETTINGS.bridge_mappings | {"external": "br-ex"},
+        bridge_nics=SETTINGS.bridge_nics | {"br-ex": "eth3"},
+    )
+    cloud = TraceCloud(settings)
+    public = cloud.network(
+        "public",
+        "2001:db8:f::/64",
+        network_type="flat",
+        physical_network="external",
+        segmentation_id=None,
+        external=True,
+        gateway_ip="2001:db8:f::1",
+    )
+    ipv4 = uuid(2, 900)
+    cloud.put(Subnet(id=ipv4, network_id=public, cidr="203.0.113.0/24", gateway_ip="203.0.113.1"))
+    red, blue = cloud.network("red", "2001:db8:1::/64"), cloud.network("blue", "2001:db8:2::/64")
+    cloud.guest("vm1", red, "compute1", "2001:db8:1::11")
+    cloud.guest("vm2", blue, "compute2", "2001:db8:2::12")
+    cloud.router("router", "control", {red: "2001:db8:1::", blue: "2001:db8:2::"}, (public, "2001:db8:f::100"))
+    return cloud
+
+
+def by_router_ipv6() -> tuple[TraceCloud, Wish]:
+    return routed_ipv6(), Wish("vm1", "vm2", "tcp", 80)
+
+
+def to_the_internet_ipv6() -> tuple[TraceCloud, Wish]:
+    return routed_ipv6(), Wish("vm1", "2001:db8:10::10")
+
+
 def router_down() -> tuple[TraceCloud, Wish]:
     cloud = routed()
     router = next(row for row in cloud.rows.values() if isinstance(row, Router))
@@ -186,6 +220,8 @@ STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
     (from_a_floating_address_to_the_internet, True),
     (to_a_floating_address, True),
     (from_the_internet, True),
+    (by_router_ipv6, True),
+    (to_the_internet_ipv6, True),
     (router_down, False),
 )
 

@@ -137,7 +137,9 @@ def _check(wish: Wish) -> None:
 def _addresses(here: Asked, there: Asked, wish: Wish) -> tuple[str, str]:
     """Gives the packet's addresses: of one family, on one subnet where the ends share one."""
     ours, theirs = (
-        [("", asked.address)] if asked.address else [(f.subnet_id, f.ip_address) for f in asked.ports[0].fixed_ips]
+        [("", address) for address in (asked.address, *asked.also)]
+        if asked.address
+        else [(f.subnet_id, f.ip_address) for f in asked.ports[0].fixed_ips]
         for asked in (here, there)
     )
     pairs = [

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from netglass.base.errors import Invalid, NotFound
-from netglass.model.resources import Network, Port, Row, Server
+from netglass.model.resources import Network, Port, Row, Server, Subnet
 from netglass.model.snapshot import Snapshot
 
 DHCP_OWNER = "network:dhcp"
@@ -31,12 +31,14 @@ class Asked:
     """What a word may mean: ports to choose among, or an address that need not be any port's.
 
     network  where the address is, when it is that of somebody outside
+    also     more addresses of somebody outside, for packets of another family
     """
 
     word: str
     ports: tuple[Port, ...] = ()
     address: str = ""
     network: str = ""
+    also: tuple[str, ...] = ()
 
 
 def choose(snapshot: Snapshot, source: str, destination: str, may: May) -> tuple[Asked, Asked]:
@@ -101,11 +103,12 @@ def _outside(snapshot: Snapshot, word: str, may: May) -> Asked:
         raise Invalid(
             f"There are several external networks: write {' or '.join(f'outside:{n.name}' for n in networks)}."
         )
-    subnets = snapshot.rows("subnets_by_network", networks[0].id) if networks else []
+    subnets: list[Subnet] = snapshot.rows("subnets_by_network", networks[0].id) if networks else []
+    subnets.sort(key=lambda subnet: (subnet.created_at, subnet.id))
     gateways = [subnet.gateway_ip for subnet in subnets if subnet.gateway_ip]
     if not gateways:
         raise NotFound(f"There is no external network {name!r} with a gateway outside.", fault="EndNotFound")
-    return Asked(word, (), gateways[0], networks[0].id)
+    return Asked(word, (), gateways[0], networks[0].id, tuple(gateways[1:]))
 
 
 def _held(snapshot: Snapshot, word: str, address: str, network: str, may: May) -> Asked:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from labs import NETGLASS, TestLab
+from labs import TestLab
 
 from support.api import Api
 
@@ -35,6 +35,7 @@ class Guest:
     port_id: str
     mac: str
     address: str
+    network_id: str = ""
 
     @property
     def tap(self) -> str:
@@ -126,11 +127,15 @@ class Cloud:
 
     def guest(self, name: str, network_id: str, host: str, address: str = "") -> Guest:
         """Makes a guest and waits until it has its address."""
-        server_id = self.start(name, network_id, host, address)
-        port = self.api.get(f"/v2.0/ports?device_id={server_id}")["ports"][0]
-        guest = Guest(server_id, name, host, port["id"], port["mac_address"], port["fixed_ips"][0]["ip_address"])
+        guest = self.guest_of(self.start(name, network_id, host, address), name, host)
         self.wait_address(guest)
         return guest
+
+    def guest_of(self, server_id: str, name: str, host: str) -> Guest:
+        """Gives the guest of a server, which need not run yet."""
+        port = self.api.get(f"/v2.0/ports?device_id={server_id}")["ports"][0]
+        address = port["fixed_ips"][0]["ip_address"]
+        return Guest(server_id, name, host, port["id"], port["mac_address"], address, port["network_id"])
 
     def wait_address(self, guest: Guest, within_s: float = 15) -> None:
         """Waits until the guest itself says that it has the address of its port."""
@@ -156,7 +161,7 @@ class Cloud:
     def pinging(self, guest: Guest, address: str, each_s: float = 0.01, count: int = 0) -> Iterator[Pinging]:
         """Pings for as long as the block lasts (or `count` times, which is waited for)."""
         words = ("ping", "-n", "-i", str(each_s), "-W", "1", *(("-c", str(count)) if count else ()), address)
-        argv = [NETGLASS, "lab", "guest", "--lab", self.lab.name, guest.id, "--", *words]
+        argv = [*self.lab.to_guest(guest.id), *words]
         running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
         try:
             yield running
@@ -164,6 +169,10 @@ class Cloud:
             if not count:
                 self.lab.inside(guest.id, "kill", "-INT", *running.pids(self.lab, guest))
             running.end()
+
+    def undo(self, method: str, path: str, body: Any = None) -> None:
+        """Has something more undone by `clear`."""
+        self._undo.append((method, path, body))
 
     def clear(self) -> None:
         """Deletes all that was made, the newest first."""

@@ -1,4 +1,4 @@
-"""The lab that stories share."""
+"""The labs that stories share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from labs import TestLab, netglass
+
+from netglass.lab.topology import BUILTIN
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,23 @@ def lab() -> Iterator[TestLab]:
         yield TestLab(name)
     finally:
         netglass("lab", "down", "--lab", name)
+
+
+@pytest.fixture(scope="session")
+def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
+    """A VLAN lab whose second compute host leads outside too."""
+    wanted = yaml.safe_load((BUILTIN / "vlan.yaml").read_text())
+    wanted["name"] = f"g{os.getpid()}"
+    wanted["hosts"]["compute2"] |= {
+        "roles": ["hypervisor", "network"],
+        "nics": {"eth1": "mgmt", "eth2": "vm", "eth3": "ext"},
+        "bridges": {"br-eth2": "eth2", "br-ex": "eth3"},
+        "bridge_mappings": {"default": "br-eth2", "external": "br-ex"},
+    }
+    path = tmp_path_factory.mktemp("lab") / "lab.yaml"
+    path.write_text(yaml.safe_dump(wanted))
+    netglass("lab", "up", str(path))
+    try:
+        yield TestLab(wanted["name"])
+    finally:
+        netglass("lab", "down", wanted["name"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cloud import Cloud, Guest, end_project, new_project
-from labs import NETGLASS, TestLab
+from labs import AT_ONCE, TestLab
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 
 from support.api import Api
@@ -30,8 +30,8 @@ class Capture:
     """Frames seen on a guest's tap, from when this was made until `macs` is asked."""
 
     def __init__(self, lab: TestLab, guest: Guest) -> None:
-        words = ("tcpdump", "-Z", "root", "-lnne", "-i", guest.tap)
-        argv = [NETGLASS, "lab", "exec", "--lab", lab.name, guest.host, "--", *words]
+        words = ("tcpdump", *AT_ONCE, "-Z", "root", "-lnne", "-i", guest.tap)
+        argv = [*lab.to_host(guest.host), *words]
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         while "listening on" not in self._process.stderr.readline():

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 from cloud import Cloud, until
-from labs import TestLab, netglass
+from labs import TestLab
 from story_fixtures import api_of
 from test_router_stories import INTERNET, await_floating, from_client
 
-from netglass.lab.topology import BUILTIN
-
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
-    """A VLAN lab whose second compute host leads outside too."""
-    wanted = yaml.safe_load((BUILTIN / "vlan.yaml").read_text())
-    wanted["name"] = f"g{os.getpid()}"
-    wanted["hosts"]["compute2"] |= {
-        "roles": ["hypervisor", "network"],
-        "nics": {"eth1": "mgmt", "eth2": "vm", "eth3": "ext"},
-        "bridges": {"br-eth2": "eth2", "br-ex": "eth3"},
-        "bridge_mappings": {"default": "br-eth2", "external": "br-ex"},
-    }
-    path = tmp_path_factory.mktemp("lab") / "lab.yaml"
-    path.write_text(yaml.safe_dump(wanted))
-    netglass("lab", "up", str(path))
-    try:
-        yield TestLab(wanted["name"])
-    finally:
-        netglass("lab", "down", wanted["name"])
 
 
 @pytest.fixture

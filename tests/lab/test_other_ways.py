@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cloud import Cloud, until
-from labs import NETGLASS, TestLab, netglass
+from labs import TestLab, netglass
 from story_fixtures import api_of
 
 pytestmark = pytest.mark.lab
@@ -114,7 +114,7 @@ def test_twenty_megabytes_arrive_as_they_were_sent(ways: TestLab, cloud: Cloud) 
     two = cloud.guest("two", network_id, "native")
     sent = hashlib.sha256(random.Random(7).randbytes(20_000_000)).hexdigest()
 
-    listening = [NETGLASS, "lab", "guest", "--lab", ways.name, two.id, "--", "python3", "-c", RECEIVE]
+    listening = [*ways.to_guest(two.id), "python3", "-c", RECEIVE]
     receiver = subprocess.Popen(listening, stdout=subprocess.PIPE, text=True)
     try:
         until(lambda: ":1388 " in ways.inside(two.id, "cat", "/proc/net/tcp"), 10, "the receiver listens")

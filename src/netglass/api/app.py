@@ -13,6 +13,7 @@ from starlette.responses import Response
 from netglass.api import compute, hosts, identity, image, metadata, metrics, networking, operations
 from netglass.api.edge import reply
 from netglass.api.feed import Feed
+from netglass.api.presence import watch_presence
 from netglass.api.services import Services
 from netglass.base.errors import Unavailable
 
@@ -30,11 +31,12 @@ def create_app(services: Services) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         feed.start()
-        compacting = asyncio.create_task(_compact(services))
+        tasks = [asyncio.create_task(_compact(services)), asyncio.create_task(watch_presence(services, feed))]
         yield
-        compacting.cancel()
-        with suppress(asyncio.CancelledError):
-            await compacting
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         feed.end()
 
     app = Starlette(

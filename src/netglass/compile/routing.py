@@ -175,7 +175,7 @@ def _wire(routing: _Routing, leg: _Leg) -> Iterator[Thing]:
     for cidr in (*(cidr for cidr, _ in leg.addresses), *(six.own if six is not None else ())):
         yield Address(owner=OWNER, intent=intent, netns=netns, device=device, cidr=cidr)
         address = cidr.partition("/")[0]
-        yield Announcement(owner=OWNER, intent=intent, netns=netns, device=device, address=address)
+        yield _announced(routing, leg, address, intent)
     if bridge == INTEGRATION:
         yield from tagged(routing.place, leg.port, device, OWNER)
     else:
@@ -274,10 +274,15 @@ def _translate(routing: _Routing) -> Iterator[Thing]:
     yield from rule_sets(OWNER, tuple(sorted(intent)), routing.netns, translation)
 
 
+def _announced(routing: _Routing, leg: _Leg, address: str, intent: tuple[str, ...]) -> Announcement:
+    turn = routing.router.announced
+    return Announcement(owner=OWNER, intent=intent, netns=routing.netns, device=leg.device, address=address, turn=turn)
+
+
 def _external_address(routing: _Routing, leg: _Leg, address: str, intent: tuple[str, ...]) -> Iterator[Thing]:
     netns, device = routing.netns, leg.device
     yield Address(owner=OWNER, intent=intent, netns=netns, device=device, cidr=f"{address}/32")
-    yield Announcement(owner=OWNER, intent=intent, netns=netns, device=device, address=address)
+    yield _announced(routing, leg, address, intent)
 
 
 def _intent(routing: _Routing, leg: _Leg) -> tuple[str, ...]:

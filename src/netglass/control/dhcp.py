@@ -51,21 +51,26 @@ def schedule_dhcp(d: Decision, network_id: str) -> None:
     A network with a subnet that has DHCP gets ``dhcp_agents_per_network`` of them, as far as there are enabled hosts
     with the role network that reach it (in the network's zones, if it names some), least loaded first; each has
     one address on every such subnet.  A server that runs stays where it is as long as its host can carry it, also
-    beyond that number: an administrator may have added it.
+    beyond that number: an administrator may have added it.  One whose host is away goes as soon as another can take
+    its place.
     """
     network = d.snapshot.get(Network, network_id)
     if network is None:
         return
     servers = [p for p in d.snapshot.rows("dhcp_ports_by_network", network_id) if is_dhcp_server(p)]
     subnets = _dhcp_subnets(d.snapshot, network)
-    kept = _staying(d.snapshot, network, servers) if subnets else []
+    staying = _staying(d.snapshot, network, servers) if subnets else []
+    away = [port for port in staying if _is_away(d.snapshot, port.host_id)]
+    kept = [port for port in staying if port not in away]
     lacking = max(d.settings.dhcp_agents_per_network - len(kept), 0) if subnets else 0
+    fresh = _least_loaded(d.snapshot, network, {p.host_id for p in staying})[:lacking]
+    kept += away[: lacking - len(fresh)]
     for port in servers:
         if port not in kept:
             _drop(d, port)
     for port in kept:
         _keep(d, port, subnets)
-    for host in _least_loaded(d.snapshot, network, {p.host_id for p in kept})[:lacking]:
+    for host in fresh:
         _serve(d, network, host, subnets)
     raise_statuses(d, network_id)
 
@@ -127,6 +132,11 @@ def _can_serve(host: Host | None, network: Network) -> bool:
     return host is not None and "network" in host.roles and can_carry(host, network)
 
 
+def _is_away(snapshot: Snapshot, host_id: str) -> bool:
+    host = snapshot.get(Host, host_id)
+    return host is not None and host.away
+
+
 def _least_loaded(snapshot: Snapshot, network: Network, without: set[str]) -> list[Host]:
     """Gives the hosts that may serve the network, those with the fewest DHCP servers first."""
     hosts: list[Host] = snapshot.rows("hosts_by_role", "network")
@@ -134,7 +144,11 @@ def _least_loaded(snapshot: Snapshot, network: Network, without: set[str]) -> li
     able = [
         h
         for h in hosts
-        if h.enabled and h.id not in without and _can_serve(h, network) and (not zones or h.availability_zone in zones)
+        if h.enabled
+        and not h.away
+        and h.id not in without
+        and _can_serve(h, network)
+        and (not zones or h.availability_zone in zones)
     ]
     return sorted(able, key=lambda h: (len(snapshot.ids("dhcp_ports_by_host", h.id)), h.id))
 

@@ -26,12 +26,13 @@ def place_router(d: Decision, router: Router) -> Router:
     """Chooses the router's host and binds its ports there; gives the new row.
 
     The least loaded enabled host with the role network that reaches all of its networks (in its zones, if it names
-    some).  Where none does, it stays where it is, and its ports say binding_failed.
+    some) and is not away.  Where none does, it stays where it is; unless that host may yet come back, its ports say
+    binding_failed.
     """
     ports = router_ports(d.snapshot, router.id)
     networks = [n for p in ports if (n := d.snapshot.get(Network, p.network_id)) is not None]
     host = d.snapshot.get(Host, router.host_id)
-    if not _can_run(host, networks):
+    if host is None or host.away or not _can_run(host, networks):
         chosen = _least_loaded(d.snapshot, router, networks)
         host = chosen or host
     return _settle(d, router, host.id if host is not None else "")
@@ -85,5 +86,6 @@ def _can_run(host: Host | None, networks: list[Network]) -> bool:
 def _least_loaded(snapshot: Snapshot, router: Router, networks: list[Network]) -> Host | None:
     zones = router.availability_zone_hints
     hosts: list[Host] = snapshot.rows("hosts_by_role", "network")
-    able = [h for h in hosts if h.enabled and _can_run(h, networks) and (not zones or h.availability_zone in zones)]
+    able = [h for h in hosts if h.enabled and not h.away and _can_run(h, networks)]
+    able = [h for h in able if not zones or h.availability_zone in zones]
     return min(able, key=lambda h: (len(snapshot.ids("routers_by_host", h.id)), h.id), default=None)

@@ -280,7 +280,8 @@ class RuleSet(Thing, frozen=True, kw_only=True):
 class Announcement(Thing, frozen=True, kw_only=True):
     """That the neighbours of a device were told who has an address now, since it was last set.
 
-    By gratuitous ARP, or an unsolicited neighbour advertisement.
+    By gratuitous ARP, or an unsolicited neighbour advertisement.  With another `turn` they are told anew: somebody
+    else may have claimed the address meanwhile.
     """
 
     kind: ClassVar[str] = "announcements"
@@ -288,6 +289,7 @@ class Announcement(Thing, frozen=True, kw_only=True):
     netns: str
     device: str
     address: str
+    turn: int = 0
 
     @property
     def key(self) -> str:

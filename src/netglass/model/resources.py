@@ -160,6 +160,7 @@ class Router(Described, frozen=True, kw_only=True, omit_defaults=True):
     enable_snat: bool = True  # what goes out bears the gateway's address
     routes: tuple[HostRoute, ...] = ()  # extra routes, ascending
     host_id: str = ""  # where it runs; empty while no host can take it
+    announced: int = 0  # one more each time that neighbours must be told anew who has its addresses
     availability_zone_hints: tuple[str, ...] = ()
 
 
@@ -320,6 +321,7 @@ class Host(Row, frozen=True, kw_only=True, omit_defaults=True):
     availability_zone: str = "nova"
     settings: HostSettings = HostSettings()
     enabled: bool = True  # takes new ports, servers and DHCP servers
+    away: bool = False  # not heard of for too long: its routers and DHCP servers go where they can
     paused: bool = False  # its agent looks, and changes nothing
     vcpus: int = 0
     memory_mb: int = 0

@@ -1,6 +1,7 @@
 """Keeps neighbours told of our addresses: each is announced once after it was set, however often it is set anew.
 
-Whether that was done is remembered in a file, beside the kernel's own time at which the address was set: so an agent
+Whether that was done, and in which turn, is remembered in a file, beside the kernel's own time at which the address was
+set: so an agent
 that was killed in between owes nothing that its successor does not see.
 
 On an error it carries on with the next.
@@ -21,6 +22,7 @@ from netglass.host.children import replace_file
 from netglass.host.conversations import Conversations
 
 _Birth = tuple[int, int]  # the device's index, and when the address was set (hundredths of seconds after boot)
+_Told = tuple[int, int, int]  # the same, and the turn
 
 
 class Announcements:
@@ -39,7 +41,11 @@ class Announcements:
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives the wanted ones that were made since their address was set."""
         births = self._births({thing.netns for thing in desired.announcements})
-        done = [thing for thing in desired.announcements if self._told.get(thing.key, ()) == births.get(thing.key)]
+        done = [
+            msgspec.structs.replace(thing, turn=self._told[thing.key][2])
+            for thing in desired.announcements
+            if thing.key in self._told and self._told[thing.key][:2] == births.get(thing.key)
+        ]
         if len(done) < len(self._told):
             # Those of addresses that are no more; rewritten with the next announcement.
             self._told = {thing.key: self._told[thing.key] for thing in done}
@@ -57,7 +63,7 @@ class Announcements:
                 continue
             try:
                 announce(thing.netns, thing.device, thing.address)
-                self._told[thing.key] = birth
+                self._told[thing.key] = (*birth, thing.turn)
             except OSError as error:
                 errors.append(ApplyError(thing.kind, thing.key, str(error)))
         replace_file(self._path, msgspec.json.encode(self._told), 0o600)
@@ -85,8 +91,8 @@ class Announcements:
         return found
 
 
-def _read(path: Path) -> dict[str, _Birth]:
+def _read(path: Path) -> dict[str, _Told]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Birth])
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Told])
     except (OSError, msgspec.DecodeError):
         return {}

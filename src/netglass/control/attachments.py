@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from netglass.base.errors import Bug, Conflict, Forbidden, Invalid
 from netglass.control.decision import Decision
@@ -62,8 +63,12 @@ def check_nics(d: Decision, nics: Sequence[Nic], count: int) -> list[Network]:
     return networks
 
 
-def attach(d: Decision, server_id: str, nics: Sequence[Nic], host: Host) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def attach(
+    d: Decision, server_id: str, nics: Sequence[Nic], host: Host, group_ids: tuple[str, ...] | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Makes or takes the ports of a new server and binds them to its host.
+
+    group_ids  security groups of the ports that are made, where port security is on; None: what ports have by default
 
     Gives the ids of all its ports in order, and of those that were made for it.
     Raises what `decide_create_port` raises, and Conflict for a port that is named twice.
@@ -76,7 +81,9 @@ def attach(d: Decision, server_id: str, nics: Sequence[Nic], host: Host) -> tupl
         if nic.port_id:
             port_ids.append(decide_update_port(d, _usable_port(d, nic), device).id)
             continue
-        wishes = {"fixed_ips": [{"ip_address": nic.fixed_ip}]} if nic.fixed_ip else {}
+        wishes: dict[str, Any] = {"fixed_ips": [{"ip_address": nic.fixed_ip}]} if nic.fixed_ip else {}
+        if group_ids is not None:
+            wishes["security_group_ids"] = group_ids
         port = decide_create_port(d, {"network_id": nic.network_id, **device, **wishes})
         port_ids.append(port.id)
         own_port_ids.append(port.id)

@@ -18,6 +18,7 @@ from netglass.base.errors import Conflict, Forbidden, Invalid, NotFound
 from netglass.control.attachments import Nic, attach, check_nics, choose_nics, detach_all
 from netglass.control.decision import Decision
 from netglass.control.flavors import find_flavor, visible_image
+from netglass.control.guest_groups import groups_for
 from netglass.control.placement import Place, choose_host, read_place
 from netglass.model.caller import Caller
 from netglass.model.protocol import GuestReport
@@ -35,6 +36,7 @@ class WantedServer:
     """What a request for servers asks for.
 
     nics        interfaces, ``auto``, ``none``, or None where the request says nothing
+    groups      names or ids of security groups for the ports that are made; empty: what ports have by default
     hosts_up    hosts that were heard of lately: a server goes to no other
     count       how many; each gets the name with a number when there are several
     attributes  of the row, by field name: description, key_name, user_data, config_drive, metadata, tags
@@ -44,6 +46,7 @@ class WantedServer:
     flavor_id: str
     image_id: str
     nics: Sequence[Nic] | str | None = None
+    groups: tuple[str, ...] = ()
     availability_zone: str | None = None
     hosts_up: Collection[str] = ()
     count: int = 1
@@ -55,8 +58,9 @@ def decide_create_server(d: Decision, wanted: WantedServer) -> tuple[Server, ...
 
     A server that no host can take is made all the same, in error and without ports, as Nova does.
 
-    Raises Forbidden for readers; Invalid for an unknown flavor, image, zone, host, network or port; Conflict for a port
-    in use or several networks to choose from; and what `control.ports.decide_create_port` raises.
+    Raises Forbidden for readers; Invalid for an unknown flavor, image, zone, host, network, port or security group;
+    Conflict for a port in use, several networks to choose from, or several groups of a name; and what
+    `control.ports.decide_create_port` raises.
     """
     _require_writer(d, "create")
     if not d.caller.project_id:
@@ -65,6 +69,7 @@ def decide_create_server(d: Decision, wanted: WantedServer) -> tuple[Server, ...
     place = read_place(d.snapshot, wanted.availability_zone)
     nics = choose_nics(d, wanted.nics)
     networks = check_nics(d, nics, wanted.count)
+    group_ids = groups_for(d, nics, wanted.groups)
     names = [wanted.name] if wanted.count == 1 else [f"{wanted.name}-{n}" for n in range(1, wanted.count + 1)]
     servers = []
     for name in names:
@@ -73,7 +78,7 @@ def decide_create_server(d: Decision, wanted: WantedServer) -> tuple[Server, ...
         if host is None:
             servers.append(d.draft.put(replace(server, vm_state="error", fault=NO_HOST)))
             continue
-        port_ids, own_port_ids = attach(d, server.id, nics, host)
+        port_ids, own_port_ids = attach(d, server.id, nics, host, group_ids)
         zone = host.availability_zone
         placed = replace(
             server,
@@ -136,7 +141,7 @@ def find_server(snapshot: Snapshot, caller: Caller, server_id: str) -> Server:
 
 def decide_update_server(d: Decision, server_id: str, changes: Mapping[str, Any]) -> Server:
     """Changes name, description or metadata; the host name stays.  Raises NotFound or Forbidden."""
-    return d.draft.update(_writable(d, server_id, "update"), d.now, **changes)
+    return d.draft.update(writable_server(d, server_id, "update"), d.now, **changes)
 
 
 def decide_delete_server(d: Decision, server_id: str) -> None:
@@ -144,21 +149,21 @@ def decide_delete_server(d: Decision, server_id: str) -> None:
 
     The row goes at once; its host ends the guest, as it is wanted no more.
     """
-    server = _writable(d, server_id, "delete")
+    server = writable_server(d, server_id, "delete")
     detach_all(d, server)
     d.draft.drop(server)
 
 
 def decide_stop_server(d: Decision, server_id: str) -> Server:
     """Has a server's guest stopped; raises NotFound, Forbidden, or Conflict for one that is not running."""
-    server = _writable(d, server_id, "stop")
+    server = writable_server(d, server_id, "stop")
     _require_state(server, "stop", ("active", "error"))
     return d.draft.update(server, d.now, power="stopped", task_state="powering-off")
 
 
 def decide_start_server(d: Decision, server_id: str) -> Server:
     """Has a stopped server's guest started; raises NotFound, Forbidden, or Conflict for one that is not stopped."""
-    server = _writable(d, server_id, "start")
+    server = writable_server(d, server_id, "start")
     _require_state(server, "start", ("stopped",))
     return d.draft.update(server, d.now, power="running", boot=server.boot + 1, task_state="powering-on")
 
@@ -168,7 +173,7 @@ def decide_reboot_server(d: Decision, server_id: str, *, hard: bool) -> Server:
 
     Raises NotFound, Forbidden, or Conflict.
     """
-    server = _writable(d, server_id, "reboot")
+    server = writable_server(d, server_id, "reboot")
     if hard:
         _require_host(server, "reboot")
         if server.vm_state == "building":
@@ -204,7 +209,11 @@ def decide_guest_report(d: Decision, host: str, report: GuestReport) -> Server |
     return d.draft.update(server, d.now, **values)
 
 
-def _writable(d: Decision, server_id: str, action: str) -> Server:
+def writable_server(d: Decision, server_id: str, action: str) -> Server:
+    """Gives a server that the caller may change; raises NotFound, or Forbidden for readers.
+
+    action  Nova's name of what is to be done
+    """
     server = find_server(d.snapshot, d.caller, server_id)
     _require_writer(d, action)
     return server

@@ -11,9 +11,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netglass.api.compute.calls import Call, Calls, read_as
+from netglass.api.compute.server_bodies import GroupBody
 from netglass.api.edge import read_json, reply
 from netglass.base.errors import Conflict, Invalid
-from netglass.control.servers import decide_reboot_server, decide_start_server, decide_stop_server, find_server
+from netglass.control.decision import Decision
+from netglass.control.guest_groups import decide_add_guest_group, decide_remove_guest_group
+from netglass.control.servers import (
+    decide_reboot_server,
+    decide_start_server,
+    decide_stop_server,
+    find_server,
+    writable_server,
+)
+from netglass.model.resources import Server
 
 WHOLE_CONSOLE = -1
 """Lines asked for when all are wanted."""
@@ -41,6 +51,8 @@ class Actions:
             "os-stop": self._stop,
             "reboot": self._reboot,
             "os-getConsoleOutput": self._console,
+            "addSecurityGroup": self._add_group,
+            "removeSecurityGroup": self._remove_group,
         }
 
     def routes(self) -> list[Route]:
@@ -79,6 +91,16 @@ class Actions:
         await call.commit(lambda d: decide_reboot_server(d, call.part("server"), hard=hard))
         return Response(status_code=202)
 
+    async def _add_group(self, call: Call, value: Any) -> Response:
+        name = read_as(value, GroupBody, "addSecurityGroup").name
+        await call.commit(lambda d: decide_add_guest_group(d, _changeable(d, call), name))
+        return Response(status_code=202)
+
+    async def _remove_group(self, call: Call, value: Any) -> Response:
+        name = read_as(value, GroupBody, "removeSecurityGroup").name
+        await call.commit(lambda d: decide_remove_guest_group(d, _changeable(d, call), name))
+        return Response(status_code=202)
+
     async def _console(self, call: Call, value: Any) -> Response:
         length = read_as(value or {}, ConsoleBody, "os-getConsoleOutput").length
         server = find_server(call.snapshot, call.caller, call.part("server"))
@@ -91,3 +113,7 @@ class Actions:
             message = f"Host {server.host} could not read the console of instance {server.id}: {answer.error}"
             raise Conflict(message, fault="InstanceNotReady")
         return reply({"output": str(answer.value or "")})
+
+
+def _changeable(d: Decision, call: Call) -> Server:
+    return writable_server(d, call.part("server"), "security_groups")

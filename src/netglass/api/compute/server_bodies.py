@@ -42,9 +42,9 @@ class NetworkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GroupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of ``security_groups``."""
+    """One entry of ``security_groups``: a group's name or id."""
 
-    name: str
+    name: Reference
 
 
 class DiskBody(msgspec.Struct, frozen=True):
@@ -97,6 +97,7 @@ def wanted_server(body: ServerBody, minor: int, hosts_up: frozenset[str]) -> Wan
         flavor_id=str(body.flavor),
         image_id=_image_id(body),
         nics=_nics(body, minor),
+        groups=tuple(group.name for group in body.security_groups),
         availability_zone=body.availability_zone,
         hosts_up=hosts_up,
         count=_count(body),
@@ -111,11 +112,6 @@ def wanted_server(body: ServerBody, minor: int, hosts_up: frozenset[str]) -> Wan
 
 
 def _refuse_not_offered(body: ServerBody) -> None:
-    for group in body.security_groups:
-        if group.name != "default":
-            raise Invalid(
-                f"Unable to find security_group with name or id '{group.name}'", fault="SecurityGroupNotFound"
-            )
     if body.key_name is not None:
         raise Invalid(f"Invalid key_name provided: there is no key pair {body.key_name!r}.", fault="KeypairNotFound")
     if body.hints:

@@ -10,6 +10,7 @@ from typing import Any
 
 from netglass.api.compute.calls import Call
 from netglass.api.compute.flavor_view import embedded_flavor
+from netglass.control.guest_groups import groups_of
 from netglass.model.resources import Flavor, Network, Port, Server
 from netglass.model.snapshot import Snapshot
 
@@ -93,6 +94,8 @@ def whole_server(call: Call, server: Server, snapshot: Snapshot) -> dict[str, An
         shown["progress"] = 100 if server.vm_state == "active" else 0
     if server.vm_state == "error":
         shown["fault"] = {"code": 500, "created": server.updated_at, "message": server.fault}
+    if groups := groups_of(snapshot, server):
+        shown["security_groups"] = [{"name": name} for name in dict.fromkeys(group.name for group in groups)]
     if call.caller.is_admin:
         shown |= _for_admins(call, server)
     return {name: value for name, value in shown.items() if _SINCE.get(name, 0) <= call.minor}

@@ -9,12 +9,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netglass.api.compute.calls import Call, Calls
+from netglass.api.compute.group_view import whole_group
 from netglass.api.compute.pages import cut, next_link
 from netglass.api.compute.server_bodies import Metadata, ServerBody, ServerChanges, wanted_server
 from netglass.api.compute.server_filters import found_servers
 from netglass.api.compute.server_view import addresses_of, brief_server, server_links, whole_server
 from netglass.api.edge import reply
 from netglass.base.errors import Conflict, Forbidden, NotFound
+from netglass.control.guest_groups import groups_of
 from netglass.control.placement import HYPERVISOR
 from netglass.control.servers import (
     decide_create_server,
@@ -22,7 +24,7 @@ from netglass.control.servers import (
     decide_update_server,
     find_server,
 )
-from netglass.model.resources import Port, Server
+from netglass.model.resources import DEFAULT_GROUP, Port, Server
 
 
 class Servers:
@@ -46,6 +48,7 @@ class Servers:
             route("GET", one + "/os-interface", self.interfaces),
             route("GET", one + "/os-interface/{port}", self.interface),
             route("GET", one + "/os-volume_attachments", self.volumes),
+            route("GET", one + "/os-security-groups", self.groups),
             route("GET", one + "/metadata", self.metadata),
             route("POST", one + "/metadata", self.add_metadata),
             route("PUT", one + "/metadata", self.replace_metadata),
@@ -85,7 +88,8 @@ class Servers:
             "id": first.id,
             "links": server_links(call, first),
             "OS-DCF:diskConfig": body.disk_config,
-            "security_groups": [],
+            # What was asked for, as Nova answers; what it came to is told by showing the server.
+            "security_groups": [{"name": group.name} for group in body.security_groups] or [{"name": DEFAULT_GROUP}],
         }
         return reply({"server": shown}, 202, {"Location": f"{call.base}/servers/{first.id}"})
 
@@ -130,6 +134,12 @@ class Servers:
         """Answers GET /servers/{id}/os-volume_attachments: none, as volumes are not offered."""
         find_server(call.snapshot, call.caller, call.part("server"))
         return reply({"volumeAttachments": []})
+
+    async def groups(self, call: Call) -> Response:
+        """Answers GET /servers/{id}/os-security-groups."""
+        server = find_server(call.snapshot, call.caller, call.part("server"))
+        found = groups_of(call.snapshot, server)
+        return reply({"security_groups": [whole_group(group, call.snapshot) for group in found]})
 
     async def metadata(self, call: Call) -> Response:
         """Answers GET /servers/{id}/metadata."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from netglass.api.metadata.documents import Subject, meta_data, network_data, user_data
+from netglass.control.guest_groups import groups_of
 
 Found = str | bytes | dict[str, Any] | None
 
@@ -120,7 +121,7 @@ def _ec2_meta_data(subject: Subject) -> dict[str, Any]:
         "public-hostname": subject.hostname,
         "public-ipv4": subject.public_ipv4,
         "reservation-id": f"r-{short}",
-        "security-groups": "default",
+        "security-groups": _lines(dict.fromkeys(g.name for g in groups_of(subject.snapshot, server))),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from netglass.base.errors import Bug, Conflict, Forbidden, Invalid
 from netglass.control.decision import Decision
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
-from netglass.control.visibility import is_shared, owns, visible
+from netglass.control.visibility import granted_ids, is_external, is_shared, owns, visible
 from netglass.model.resources import Host, Network, Port, Server
 
 
@@ -40,6 +40,7 @@ def choose_nics(d: Decision, wanted: Sequence[Nic] | str | None) -> tuple[Nic, .
         return ()
     networks = set(d.snapshot.ids("networks_by_project", d.caller.project_id))
     networks |= set(d.snapshot.ids("networks_shared", True))
+    networks |= granted_ids(d.snapshot, d.caller.project_id, Network.kind)
     if len(networks) > 1:
         message = "Multiple possible networks found, use a Network ID to be more specific."
         raise Conflict(message, fault="NetworkAmbiguous")
@@ -107,7 +108,7 @@ def _visible_network(d: Decision, network_id: str) -> Network:
     if network is None or not visible(d.caller, network, d.snapshot):
         raise Invalid(f"Network {network_id} could not be found.", fault="NetworkNotFound")
     may = d.caller.is_admin or owns(d.caller, network) or is_shared(d.snapshot, network, d.caller.project_id)
-    if network.external and not may:
+    if is_external(d.snapshot, network) and not may:
         message = f"It is not allowed to create an interface on external network {network_id}"
         raise Forbidden(message, fault="ExternalNetworkAttachForbidden")
     if not d.snapshot.ids("subnets_by_network", network_id):

@@ -19,7 +19,14 @@ from netglass.control.owners import FLOATING
 from netglass.control.router_subnets import router_between
 from netglass.control.service_ports import Service, drop_port, make_port
 from netglass.control.tags import ordered_tags
-from netglass.control.visibility import find_network, find_port, project_for, require_delete, require_update
+from netglass.control.visibility import (
+    find_network,
+    find_port,
+    is_external,
+    project_for,
+    require_delete,
+    require_update,
+)
 from netglass.model.resources import FixedIp, FloatingIp, Network, Port, Router, Subnet
 from netglass.model.snapshot import Snapshot
 
@@ -46,7 +53,7 @@ def decide_create_floating_ip(d: Decision, wanted: Mapping[str, Any]) -> Floatin
     """
     project_id = project_for(d, wanted)
     network = find_network(d, wanted["floating_network_id"])
-    if not network.external:
+    if not is_external(d.snapshot, network):
         raise _bad(f"Network {network.id} is not a valid external network")
     quotas.check(d, "floatingip", project_id)
     floating_id = d.fresh.uuid()

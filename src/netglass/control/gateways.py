@@ -15,7 +15,7 @@ from netglass.control.owners import ROUTER_GATEWAY
 from netglass.control.router_scheduling import place_router
 from netglass.control.router_subnets import bad_router, refuse_overlap
 from netglass.control.service_ports import Service, drop_port, make_port
-from netglass.control.visibility import find_network
+from netglass.control.visibility import find_network, is_external
 from netglass.model.resources import Network, Port, Router, Subnet
 from netglass.model.snapshot import Snapshot
 
@@ -52,7 +52,7 @@ def set_gateway(d: Decision, router: Router, wanted: Wanted) -> Router:
 
 def _external(d: Decision, network_id: str) -> Network:
     network = find_network(d, network_id)
-    if not network.external:
+    if not is_external(d.snapshot, network):
         raise bad_router(f"Network {network_id} is not an external network")
     return network
 

@@ -15,12 +15,20 @@ from netglass.control.binding import release_tag, vif_type
 from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
 from netglass.control.faults import fault, invalid_input
-from netglass.control.owners import AUTO_DELETED, is_privileged
+from netglass.control.owners import AUTO_DELETED
 from netglass.control.security_groups import ensure_default_group
 from netglass.control.segments import check_vlan, choose_segment, largest_mtu
+from netglass.control.sharing import open_to_all, users_left_out
 from netglass.control.tags import ordered_tags
-from netglass.control.visibility import project_for, require_delete, require_update
-from netglass.model.resources import Network, Port, Subnet
+from netglass.control.visibility import (
+    ACCESS_EXTERNAL,
+    ACCESS_SHARED,
+    EVERYBODY,
+    project_for,
+    require_delete,
+    require_update,
+)
+from netglass.model.resources import Network, Port
 
 IPV4_MIN_MTU = 68
 """Bytes; RFC 791."""
@@ -44,7 +52,7 @@ def decide_create_network(d: Decision, wanted: Mapping[str, Any]) -> Network:
     quotas.check(d, "network", project_id)
     segment = choose_segment(d, wanted)
     ensure_default_group(d, project_id)
-    return d.draft.put(
+    network = d.draft.put(
         Network(
             id=d.fresh.uuid(),
             project_id=project_id,
@@ -64,6 +72,9 @@ def decide_create_network(d: Decision, wanted: Mapping[str, Any]) -> Network:
             updated_at=d.now,
         )
     )
+    for action in (ACCESS_SHARED, ACCESS_EXTERNAL):
+        open_to_all(d, network, action, opened=network.shared if action == ACCESS_SHARED else network.external)
+    return network
 
 
 def decide_update_network(d: Decision, network: Network, changes: Mapping[str, Any]) -> Network:
@@ -85,6 +96,9 @@ def decide_update_network(d: Decision, network: Network, changes: Mapping[str, A
     if "tags" in changes:
         values["tags"] = ordered_tags("network", changes["tags"])
     network = d.draft.update(network, d.now, **values)
+    for flag, action in (("shared", ACCESS_SHARED), ("external", ACCESS_EXTERNAL)):
+        if flag in changes:
+            open_to_all(d, network, action, opened=changes[flag])
     if "admin_state_up" in changes:
         schedule_dhcp(d, network.id)
     return network
@@ -167,16 +181,8 @@ def _provider_changes(d: Decision, network: Network, changes: Mapping[str, Any])
 
 
 def _refuse_unsharing(d: Decision, network: Network) -> None:
-    """Raises InvalidSharedSetting while another project has ports or subnets on the network."""
-    users: set[str] = set()
-    port: Port
-    for port in d.snapshot.rows("ports_by_network", network.id):
-        if not is_privileged(port.device_owner):
-            users.add(port.project_id)
-    subnet: Subnet
-    for subnet in d.snapshot.rows("subnets_by_network", network.id):
-        users.add(subnet.project_id)
-    if users - {network.project_id}:
+    """Raises InvalidSharedSetting while a project has ports or subnets on the network that no other policy covers."""
+    if users_left_out(d, network, ACCESS_SHARED, EVERYBODY):
         raise fault("InvalidSharedSetting", network=network.name or network.id)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from netglass.control.decision import Decision
 from netglass.control.faults import disallowed, fault, invalid_input
 from netglass.control.owners import ROUTER_INTERFACES, SERVED, is_privileged
-from netglass.control.visibility import is_shared, owns
+from netglass.control.visibility import is_external, is_shared, owns
 from netglass.model.resources import FloatingIp, Network, Port, Router, Row, Server
 
 _LONGEST_PROFILE = 4095  # bytes of JSON
@@ -28,7 +28,7 @@ def require_rights_to_create(d: Decision, network: Network, wanted: Mapping[str,
     """
     if d.caller.is_admin or owns(d.caller, network):
         return
-    if network.external and not is_shared(d.snapshot, network, d.caller.project_id):
+    if is_external(d.snapshot, network) and not is_shared(d.snapshot, network, d.caller.project_id):
         raise disallowed("create_port")
     if is_privileged(wanted.get("device_owner") or ""):
         raise disallowed("create_port:device_owner")

@@ -31,6 +31,7 @@ from netglass.model.resources import (
 from netglass.model.snapshot import Snapshot
 
 ACCESS_SHARED: Final = "access_as_shared"
+ACCESS_EXTERNAL: Final = "access_as_external"
 EVERYBODY: Final = "*"
 """The target of a policy that shares an object with all projects."""
 
@@ -58,23 +59,46 @@ def owns_group(caller: Caller, group_id: str, snapshot: Snapshot) -> bool:
 
 def is_shared(snapshot: Snapshot, row: Row, project_id: str) -> bool:
     """Says whether a network, group or address group is shared with a project; the owner's own need not be."""
-    if isinstance(row, Network) and row.shared:
+    return (isinstance(row, Network) and row.shared) or _is_granted(snapshot, row.id, ACCESS_SHARED, project_id)
+
+
+def is_external(snapshot: Snapshot, network: Network) -> bool:
+    """Says whether a network leads outside, be it for all projects or for some."""
+    if network.external:
         return True
-    grants = ((row.id, ACCESS_SHARED, target) for target in (EVERYBODY, project_id) if target)
-    return any(snapshot.ids("rbac_policies_by_grant", grant) for grant in grants)
+    policies: list[RbacPolicy] = snapshot.rows("rbac_policies_by_object", network.id)
+    return any(policy.action == ACCESS_EXTERNAL for policy in policies)
+
+
+def granted_ids(snapshot: Snapshot, project_id: str, object_type: str, action: str = ACCESS_SHARED) -> set[str]:
+    """Gives the ids of what policies let a project use of a type of object."""
+    targets = {EVERYBODY, project_id} - {""}
+    policies: list[RbacPolicy] = [
+        policy
+        for target in sorted(targets)
+        for policy in snapshot.rows("rbac_policies_by_target", (target, object_type, action))
+    ]
+    return {policy.object_id for policy in policies}
+
+
+def _is_granted(snapshot: Snapshot, object_id: str, action: str, project_id: str) -> bool:
+    targets = {EVERYBODY, project_id} - {""}
+    return any(snapshot.ids("rbac_policies_by_grant", (object_id, action, target)) for target in targets)
 
 
 def visible(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
     """Says whether the caller may know that the row exists; what is not visible is answered with 404.
 
-    Networks: one's own, shared and external ones.  Subnets: one's own, and those of such a network.
+    Networks: one's own, and those shared with one's project or external to it.  Subnets: one's own, and those of such
+    a network.
     Ports: one's own, and those on one's own network.  Security and address groups: one's own and shared ones.
     Rules: one's own, and those of one's own group.  Other kinds: one's own.  Admins see all.
     """
     if caller.is_admin or owns(caller, row):
         return True
     if isinstance(row, Network):
-        return row.external or is_shared(snapshot, row, caller.project_id)
+        outside = row.external or _is_granted(snapshot, row.id, ACCESS_EXTERNAL, caller.project_id)
+        return outside or is_shared(snapshot, row, caller.project_id)
     if isinstance(row, (SecurityGroup, AddressGroup)):
         return is_shared(snapshot, row, caller.project_id)
     if isinstance(row, SecurityGroupRule):

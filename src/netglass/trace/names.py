@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from netglass.base.errors import Invalid, NotFound
+from netglass.control.visibility import is_external
 from netglass.model.resources import Network, Port, Row, Server, Subnet
 from netglass.model.snapshot import Snapshot
 
@@ -98,7 +99,7 @@ def _meaning(snapshot: Snapshot, word: str, may: May) -> Asked:
 def _outside(snapshot: Snapshot, word: str, may: May) -> Asked:
     name = word.partition(":")[2]
     networks = [_network(snapshot, name, may)] if name else snapshot.rows("networks_external", True)
-    networks = [network for network in networks if network.external and may(network)]
+    networks = [network for network in networks if is_external(snapshot, network) and may(network)]
     if len(networks) > 1:
         raise Invalid(
             f"There are several external networks: write {' or '.join(f'outside:{n.name}' for n in networks)}."

@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_network
 from netglass.base.ids import qvo_name, tap_name
 from netglass.compile.advertising import advertised
 from netglass.compile.compiler import compile_host
+from netglass.control.visibility import is_external
 from netglass.desired.state import HostState
 from netglass.model.resources import Host, Network, Port, Server, Subnet, ref
 from netglass.model.snapshot import Snapshot
@@ -90,7 +91,7 @@ def _joined(snapshot: Snapshot, networks: set[str]) -> set[str]:
     while new:
         network_id = new.pop()
         network = snapshot.get(Network, network_id)
-        if network is not None and network.external:
+        if network is not None and is_external(snapshot, network):
             continue
         for port in snapshot.rows("ports_by_network", network_id):
             if not port.device_owner.startswith(_ROUTERS) or not port.device_id:
@@ -176,7 +177,7 @@ def _outsiders(
     """Gives who is outside on external networks: the provider's routers, and whoever has the address `beyond`."""
     for network in (snapshot.get(Network, network_id) for network_id in sorted(networks)):
         wire = next((wire for names, wire in wires if network and network.physical_network in names), None)
-        if network is None or wire is None or not network.external:
+        if network is None or wire is None or not is_external(snapshot, network):
             continue
         for subnet in snapshot.rows("subnets_by_network", network.id):
             found = dict.fromkeys([subnet.gateway_ip or "", beyond])

@@ -169,6 +169,19 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("quotas", "Quota management support", "Limits of projects.", "2012-07-29T10:00:00-00:00"),
     Extension(
+        "rbac-address-group",
+        "Add address_group type to RBAC",
+        "Address groups can be shared.",
+        "2021-01-20T00:00:00-00:00",
+    ),
+    Extension("rbac-policies", "RBAC Policies", "Networks can be shared with projects.", "2015-06-17T12:15:12-00:00"),
+    Extension(
+        "rbac-security-groups",
+        "Add security_group type to network RBAC",
+        "Security groups can be shared.",
+        "2019-02-14T00:00:00-00:00",
+    ),
+    Extension(
         "revision-if-match",
         "If-Match constraints based on revision_number",
         "A change may insist on a revision.",
@@ -215,6 +228,12 @@ EXTENSIONS: tuple[Extension, ...] = (
         "Security group rule belongs to the project's default security group",
         "A rule shows whether its group is its project's default group.",
         "2023-05-23T10:00:00-00:00",
+    ),
+    Extension(
+        "security-groups-shared-filtering",
+        "Security group filtering on the shared field",
+        "Groups can be found by whether they are shared.",
+        "2021-10-05T09:00:00-00:00",
     ),
     Extension(
         "sort-key-validation", "Sort keys validation", "An unknown sort key is an error.", "2021-04-12T00:00:00-00:00"

@@ -19,7 +19,7 @@ from netglass.api.networking.declare import Resource
 from netglass.base.errors import Bug
 from netglass.control.faults import disallowed
 from netglass.control.owners import is_privileged
-from netglass.control.visibility import may_delete, may_update, owns, owns_group, owns_network, visible
+from netglass.control.visibility import EVERYBODY, may_delete, may_update, owns, owns_group, owns_network, visible
 from netglass.model.caller import Caller
 from netglass.model.snapshot import Snapshot
 
@@ -75,6 +75,11 @@ def network_member(caller: Caller, target: Any, snapshot: Snapshot) -> bool:
 def group_member(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
     """Lets in administrators and members of the project that owns the rule's security group."""
     return caller.may_write and owns_group(caller, target.wanted.get("security_group_id", ""), snapshot)
+
+
+def shares_with_one(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
+    """Lets only administrators share with everybody."""
+    return caller.is_admin or (caller.may_write and target.wanted.get("target_project") != EVERYBODY)
 
 
 def updates(caller: Caller, target: Target, snapshot: Snapshot) -> bool:
@@ -175,6 +180,14 @@ POLICY: Mapping[str, Rule] = {
     "delete_address_group": deletes,
     "add_addresses": updates,
     "remove_addresses": updates,
+    "get_rbac_policy": sees,
+    "create_rbac_policy": member,
+    "create_rbac_policy:target_tenant": shares_with_one,
+    "create_rbac_policy:target_project": shares_with_one,
+    "update_rbac_policy": updates,
+    "update_rbac_policy:target_tenant": shares_with_one,
+    "update_rbac_policy:target_project": shares_with_one,
+    "delete_rbac_policy": deletes,
     "get_router": sees,
     "create_router": member,
     "create_router:external_gateway_info": sets_gateway,

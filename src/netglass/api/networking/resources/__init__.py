@@ -9,6 +9,7 @@ from netglass.api.networking.resources.floating_ips import FLOATING_IP
 from netglass.api.networking.resources.networks import NETWORK
 from netglass.api.networking.resources.port_forwardings import PORT_FORWARDING
 from netglass.api.networking.resources.ports import PORT
+from netglass.api.networking.resources.rbac_policies import RBAC_POLICY
 from netglass.api.networking.resources.routers import ROUTER
 from netglass.api.networking.resources.security_groups import SECURITY_GROUP, SECURITY_GROUP_RULE
 from netglass.api.networking.resources.subnets import SUBNET
@@ -21,6 +22,7 @@ RESOURCES: tuple[Resource, ...] = (
     SECURITY_GROUP_RULE,
     DEFAULT_SECURITY_GROUP_RULE,
     ADDRESS_GROUP,
+    RBAC_POLICY,
     ROUTER,
     FLOATING_IP,
     PORT_FORWARDING,

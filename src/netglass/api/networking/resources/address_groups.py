@@ -10,7 +10,7 @@ from netglass.api.networking import rule_kinds, schemas
 from netglass.api.networking.bodies import bad_request
 from netglass.api.networking.declare import Action, Attribute, Resource, Row, View
 from netglass.api.networking.kinds import quoted
-from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, by, shared_ids
+from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, by
 from netglass.control.address_groups import (
     decide_add_addresses,
     decide_create_address_group,
@@ -18,6 +18,7 @@ from netglass.control.address_groups import (
     decide_remove_addresses,
     decide_update_address_group,
 )
+from netglass.control.visibility import granted_ids
 from netglass.model.caller import Caller
 from netglass.model.resources import AddressGroup
 
@@ -26,7 +27,10 @@ def _rows(view: View, caller: Caller) -> Iterable[AddressGroup]:
     """Gives the caller's own, and those that are shared with the caller's project."""
     if caller.is_admin:
         return view.snapshot.all(AddressGroup)
-    ids = {*view.snapshot.ids("address_groups_by_project", caller.project_id), *shared_ids(view, "address_group")}
+    ids = {
+        *view.snapshot.ids("address_groups_by_project", caller.project_id),
+        *granted_ids(view.snapshot, caller.project_id, "address_group"),
+    }
     found = (view.snapshot.get(AddressGroup, group_id) for group_id in ids)
     return [group for group in found if group is not None]
 

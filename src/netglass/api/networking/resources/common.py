@@ -9,8 +9,6 @@ from typing import Any
 
 from netglass.api.networking import kinds
 from netglass.api.networking.declare import Attribute, Index, View
-from netglass.control.visibility import ACCESS_SHARED, EVERYBODY
-from netglass.model.resources import RbacPolicy
 
 WRITES = frozenset({"create", "update"})
 """Guards of an attribute that some may see and only others set."""
@@ -98,14 +96,3 @@ def by(group: str, *, empty: bool = True) -> Index:
         return [row for text in dict.fromkeys(texts) for row in view.snapshot.rows(group, text)]
 
     return rows
-
-
-def shared_ids(view: View, object_type: str, action: str = ACCESS_SHARED) -> set[str]:
-    """Gives the ids of what policies let the caller's project use of a type of object."""
-    policies: list[RbacPolicy] = [
-        policy
-        for target in (EVERYBODY, view.caller.project_id)
-        if target
-        for policy in view.snapshot.rows("rbac_policies_by_target", (target, object_type, action))
-    ]
-    return {policy.object_id for policy in policies}

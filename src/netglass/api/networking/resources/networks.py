@@ -19,6 +19,7 @@ from netglass.api.networking.resources.common import (
     by,
 )
 from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
+from netglass.control.visibility import ACCESS_EXTERNAL, ACCESS_SHARED, granted_ids, is_external, is_shared
 from netglass.model.caller import Caller
 from netglass.model.resources import Host, Network
 
@@ -39,6 +40,8 @@ def _rows(view: View, caller: Caller) -> Iterable[Network]:
         return view.snapshot.all(Network)
     open_to_all = (*view.snapshot.ids("networks_shared", True), *view.snapshot.ids("networks_external", True))
     ids = {*view.snapshot.ids("networks_by_project", caller.project_id), *open_to_all}
+    for action in (ACCESS_SHARED, ACCESS_EXTERNAL):
+        ids |= granted_ids(view.snapshot, caller.project_id, Network.kind, action)
     found = (view.snapshot.get(Network, network_id) for network_id in ids)
     return [network for network in found if network is not None]
 
@@ -74,7 +77,8 @@ NETWORK = Resource(
         Attribute(
             name="shared",
             kind=kinds.BOOLEAN,
-            about="Whether every project may use it.",
+            about="Whether every project may use it; shown so too to those that a policy shares it with.",
+            show=lambda network, view: is_shared(view.snapshot, network, view.caller.project_id),
             post=True,
             put=True,
             default=False,
@@ -86,6 +90,7 @@ NETWORK = Resource(
             field="external",
             kind=kinds.BOOLEAN,
             about="Whether it leads outside: every project's routers may have a gateway on it, and floating IPs.",
+            show=lambda network, view: is_external(view.snapshot, network),
             post=True,
             put=True,
             default=False,

@@ -8,11 +8,11 @@ from typing import Any
 from netglass.api.networking import kinds, rule_kinds
 from netglass.api.networking.declare import Attribute, Parent, Resource, View
 from netglass.api.networking.render import renderer
-from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, TAGS, by, shared_ids
+from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, TAGS, by
 from netglass.api.networking.resources.rule_match import MATCH
 from netglass.control.security_group_rules import decide_create_rule, decide_delete_rule
 from netglass.control.security_groups import decide_create_group, decide_delete_group, decide_update_group
-from netglass.control.visibility import is_shared
+from netglass.control.visibility import granted_ids, is_shared
 from netglass.model.caller import Caller
 from netglass.model.resources import DEFAULT_GROUP, SecurityGroup, SecurityGroupRule
 
@@ -28,7 +28,7 @@ def _rows(view: View, caller: Caller) -> Iterable[SecurityGroup]:
         return view.snapshot.all(SecurityGroup)
     ids = {
         *view.snapshot.ids("security_groups_by_project", caller.project_id),
-        *shared_ids(view, "security_group"),
+        *granted_ids(view.snapshot, caller.project_id, "security_group"),
     }
     found = (view.snapshot.get(SecurityGroup, group_id) for group_id in ids)
     return [group for group in found if group is not None]

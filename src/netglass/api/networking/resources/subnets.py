@@ -9,6 +9,7 @@ from netglass.api.networking.declare import Attribute, Parent, Resource, View
 from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, TAGS, WRITES, by
 from netglass.api.networking.resources.networks import NETWORK
 from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
+from netglass.control.visibility import is_external
 from netglass.model.caller import Caller
 from netglass.model.resources import Network, Subnet
 
@@ -17,7 +18,7 @@ _IPV6_MODE = kinds.nullable(kinds.one_of("dhcpv6-stateful", "dhcpv6-stateless", 
 
 def _external(subnet: Subnet, view: View) -> bool:
     network = view.snapshot.get(Network, subnet.network_id)
-    return network is not None and network.external
+    return network is not None and is_external(view.snapshot, network)
 
 
 def _rows(view: View, caller: Caller) -> Iterable[Subnet]:

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from netglass.demo.claims import Shown
 from netglass.demo.stage import Stage
 
 
-def made(stage: Stage, kind: str, name: str, columns: tuple[str, ...], asked: tuple[str, ...] = ()) -> Shown:
-    """Gives what the client prints of the project user's object called `name`, which it creates unless it is there."""
-    if (there := found(stage, kind, name, columns)) is not None:
-        return there
-    return stage.client("demo", *creation(kind, name, columns, asked))
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """An object of the project user.
+
+    kind     as the client calls it: network, subnet, router
+    columns  of it that are printed
+    asked    more words for the client to create it
+    """
+
+    kind: str
+    name: str
+    columns: tuple[str, ...]
+    asked: tuple[str, ...] = ()
 
 
-def found(stage: Stage, kind: str, name: str, columns: tuple[str, ...]) -> Shown | None:
-    """Gives what the client prints of an object that the last run made; None where there was no such run."""
-    if stage.fresh:  # a lab that just came up is not asked in vain
-        return None
-    there = stage.client("demo", kind, "show", name, *chosen(columns))
-    # "No Network found for net1": all else is there, or a failure to show.
-    return there if "found for" not in there.output else None
+def made(stage: Stage, *wanted: Wanted, beside: Sequence[Sequence[str]] = ()) -> list[Shown]:
+    """Gives what the client prints of each object, which is created unless the last run did so.
+
+    beside  commands that are run at the same time, as `Stage.clients` has them; their output follows
+    """
+    there: list[Shown | None] = [None] * len(wanted)
+    if not stage.fresh:  # a lab that just came up is not asked in vain
+        # "No Network found for net1": all else is there, or a failure to show.
+        looked = stage.clients(*(("demo", w.kind, "show", w.name, *chosen(*w.columns)) for w in wanted))
+        there = [None if "found for" in shown.output else shown for shown in looked]
+    creations = [
+        ("demo", w.kind, "create", *w.asked, w.name, *chosen(*w.columns))
+        for w, shown in zip(wanted, there, strict=True)
+        if shown is None
+    ]
+    new = iter(stage.clients(*creations, *beside))
+    return [*(shown or next(new) for shown in there), *new]
 
 
-def creation(kind: str, name: str, columns: tuple[str, ...], asked: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Gives the client's words to create an object."""
-    return (kind, "create", *asked, name, *chosen(columns))
-
-
-def chosen(columns: tuple[str, ...]) -> tuple[str, ...]:
+def chosen(*columns: str) -> tuple[str, ...]:
     """Gives the client's words to print these columns and no others."""
     return tuple(word for name in columns for word in ("-c", name))

@@ -6,7 +6,7 @@ from netglass.base.ids import int_peer_name, phy_peer_name
 from netglass.demo import cast, dhcp_server
 from netglass.demo.basic_use_cases import deployment
 from netglass.demo.claims import Began, Broken, Said, Scene, equal, true, within
-from netglass.demo.objects import chosen, made
+from netglass.demo.objects import Wanted, chosen, made
 from netglass.demo.reading import client, links, switch
 from netglass.demo.stage import Stage
 
@@ -31,21 +31,24 @@ def play(stage: Stage) -> Scene[cast.Network]:
 
 def _create(stage: Stage) -> Scene[str]:
     yield Said(text=f"As a project user: a network, and one subnet {cast.CIDR}.")
-    shown = made(stage, "network", cast.NETWORK, _NETWORK_COLUMNS)
+    (shown,) = made(stage, Wanted(kind="network", name=cast.NETWORK, columns=_NETWORK_COLUMNS))
     said = client.fields(shown.output)
     yield shown.marked(said.get("id", ""))
     yield equal("the network is ACTIVE", "ACTIVE", said.get("status"))
     if "id" not in said:
         raise Broken
     yield equal("a project user is not shown where it runs", ("None",) * 3, tuple(said.get(n) for n in _PROVIDER))
-    # By id: an admin sees the networks of all projects, and names need not be unique.
-    seen = stage.client("admin", "network", "show", said["id"], *chosen(_NETWORK_COLUMNS))
+    asked = ("--network", cast.NETWORK, "--subnet-range", cast.CIDR)
+    subnet, seen = made(
+        stage,
+        Wanted(kind="subnet", name=cast.SUBNET, columns=_SUBNET_COLUMNS, asked=asked),
+        # By id: an admin sees the networks of all projects, and names need not be unique.
+        beside=(("admin", "network", "show", said["id"], *chosen(*_NETWORK_COLUMNS)),),
+    )
     provider = tuple(client.fields(seen.output).get(name) for name in _PROVIDER)
     yield seen.marked(*(word for word in provider if word))
     wanted = ("vlan", deployment.PHYSICAL, str(deployment.SEGMENT))
     yield equal("an admin is: a VLAN of the physical network, with the first free segment", wanted, provider)
-    asked = ("--network", cast.NETWORK, "--subnet-range", cast.CIDR)
-    subnet = made(stage, "subnet", cast.SUBNET, _SUBNET_COLUMNS, asked)
     yield subnet.marked(cast.CIDR, cast.POOL)
     got = client.fields(subnet.output)
     yield equal("the subnet belongs to it", said["id"], got.get("network_id"))

@@ -43,12 +43,12 @@ def play(stage: Stage, cloud: Cloud, guests: Pair) -> Scene[None]:
 
 def _floating(stage: Stage, guest: cast.Guest) -> Scene[str]:
     if not stage.fresh:
-        columns = chosen(("Floating IP Address", "Fixed IP Address"))
+        columns = chosen("Floating IP Address", "Fixed IP Address")
         listed = stage.client("demo", "floating", "ip", "list", "--port", guest.port, *columns)
         if rows := client.rows(listed.output):
             yield listed
             return rows[0]["Floating IP Address"]
-    words = ("floating", "ip", "create", "--port", guest.port, deployment.PUBLIC, *chosen(_COLUMNS))
+    words = ("floating", "ip", "create", "--port", guest.port, deployment.PUBLIC, *chosen(*_COLUMNS))
     made = stage.client("demo", *words)
     said = client.fields(made.output)
     floating = said.get("floating_ip_address", "")

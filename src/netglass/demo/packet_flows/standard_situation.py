@@ -7,7 +7,7 @@ import msgspec
 from netglass.base.ids import qrouter_name
 from netglass.demo import cast, dhcp_server
 from netglass.demo.claims import Began, Broken, Said, Scene, Shown, Took, equal, true, within
-from netglass.demo.objects import chosen, creation, found, made
+from netglass.demo.objects import Wanted, chosen, made
 from netglass.demo.packet_flows import deployment
 from netglass.demo.packet_flows.deployment import BOB, DAISY, NETWORK_NODE
 from netglass.demo.reading import client, links, routing, switch
@@ -50,8 +50,7 @@ def play(stage: Stage) -> Scene[Cloud]:
     text = f"As a project user: a network, and a router with its gateway on the external network {deployment.PUBLIC}."
     yield Said(text=text)
     network_id, router_id = yield from _network_and_router(stage)
-    segment = yield from _admin_sees(stage, network_id)
-    subnet_id = yield from _subnet(stage)
+    subnet_id, segment = yield from _subnet(stage, network_id)
     network = yield from dhcp_server.namespace(stage, network_id, segment, NETWORK_NODE)
     yield from _interface(stage, subnet_id)
     cloud = yield from _router_namespace(stage, network, router_id)
@@ -61,16 +60,11 @@ def play(stage: Stage) -> Scene[Cloud]:
 
 def _network_and_router(stage: Stage) -> Scene[tuple[str, str]]:
     gateway = ("--external-gateway", deployment.PUBLIC)
-    shown = [
-        found(stage, "network", cast.NETWORK, _NETWORK_COLUMNS),
-        found(stage, "router", deployment.ROUTER, _ROUTER_COLUMNS),
-    ]
-    wanted = [
-        creation("network", cast.NETWORK, _NETWORK_COLUMNS),
-        creation("router", deployment.ROUTER, _ROUTER_COLUMNS, gateway),
-    ]
-    new = iter(stage.clients(*(("demo", *words) for words, there in zip(wanted, shown, strict=True) if there is None)))
-    network, router = (there or next(new) for there in shown)
+    network, router = made(
+        stage,
+        Wanted(kind="network", name=cast.NETWORK, columns=_NETWORK_COLUMNS),
+        Wanted(kind="router", name=deployment.ROUTER, columns=_ROUTER_COLUMNS, asked=gateway),
+    )
     said = client.fields(network.output)
     yield network.marked(said.get("id", ""), said.get("mtu", ""))
     yield equal("the network is ACTIVE", "ACTIVE", said.get("status"))
@@ -84,16 +78,24 @@ def _network_and_router(stage: Stage) -> Scene[tuple[str, str]]:
     return said["id"], told["id"]
 
 
-def _subnet(stage: Stage) -> Scene[str]:
-    yield Said(text="A subnet, with a name server out on the internet.")
+def _subnet(stage: Stage, network_id: str) -> Scene[tuple[str, int]]:
     asked = ("--network", cast.NETWORK, "--subnet-range", cast.CIDR, "--dns-nameserver", deployment.INTERNET_ADDRESS)
-    shown = made(stage, "subnet", cast.SUBNET, _SUBNET_COLUMNS, asked)
-    said = client.fields(shown.output)
-    yield shown.marked(cast.CIDR, cast.GATEWAY)
+    subnet, inside, outside = made(
+        stage,
+        Wanted(kind="subnet", name=cast.SUBNET, columns=_SUBNET_COLUMNS, asked=asked),
+        beside=(
+            ("admin", "network", "show", network_id, *chosen("name", *_PROVIDER)),
+            ("admin", "network", "show", deployment.PUBLIC, *chosen("name", *_OUTSIDE)),
+        ),
+    )
+    segment = yield from _admin_sees(inside, outside)
+    yield Said(text="A subnet, with a name server out on the internet.")
+    said = client.fields(subnet.output)
+    yield subnet.marked(cast.CIDR, cast.GATEWAY)
     yield equal("its gateway is its first address", cast.GATEWAY, said.get("gateway_ip"))
     if "id" not in said:
         raise Broken
-    return said["id"]
+    return said["id"], segment
 
 
 def _interface(stage: Stage, subnet_id: str) -> Scene[None]:
@@ -107,12 +109,8 @@ def _interface(stage: Stage, subnet_id: str) -> Scene[None]:
     yield stage.client("demo", "router", "add", "subnet", deployment.ROUTER, cast.SUBNET)
 
 
-def _admin_sees(stage: Stage, network_id: str) -> Scene[int]:
+def _admin_sees(inside: Shown, outside: Shown) -> Scene[int]:
     yield Said(text="An admin sees what both networks are made of.")
-    inside, outside = stage.clients(
-        ("admin", "network", "show", network_id, *chosen(("name", *_PROVIDER))),
-        ("admin", "network", "show", deployment.PUBLIC, *chosen(("name", *_OUTSIDE))),
-    )
     kind, segment = (client.fields(inside.output).get(name, "") for name in _PROVIDER)
     yield inside.marked(kind, segment)
     yield equal("the project's is made of GRE tunnels", "gre", kind)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netglass.agent.replica import Replica
-from netglass.api.feed import Feed, Watcher
+from netglass.api.feed import Feed, Since, Watcher
 from netglass.compile.relevant import (
     Key,
     difference,
@@ -51,6 +51,7 @@ from netglass.model.resources import (
 )
 from netglass.model.snapshot import Snapshot
 from netglass.store.store import Store
+from support.postgres import Cluster
 
 GROUPS = ["sg-1", "sg-2", "sg-3"]
 HOSTS = ["host-a", "host-b", "host-c"]
@@ -267,7 +268,8 @@ class Agent:
         if self._task is None or self._task.done():
             self._watcher = Watcher(self.host)
             self.replica.reconnected()
-            since = None if self.replica.snapshot is None else self.replica.revision
+            known = self.replica.snapshot is not None
+            since = Since(self.replica.revision, self.replica.store) if known else None
             self._task = asyncio.create_task(self._read(feed, self._watcher, since))
 
     async def leave(self) -> None:
@@ -285,7 +287,7 @@ class Agent:
     def is_right_at(self, snapshot: Snapshot) -> bool:
         return self.replica.snapshot == Snapshot.of(relevant_rows(snapshot, self.host).values())
 
-    async def _read(self, feed: Feed, watcher: Watcher, since: int | None) -> None:
+    async def _read(self, feed: Feed, watcher: Watcher, since: Since | None) -> None:
         async for chunk in feed.lines(watcher, since):
             for text in chunk.splitlines():
                 before = self.replica.revision
@@ -318,20 +320,41 @@ def test_replica_of_every_watcher_is_right_at_every_bookmark(database: Path, pla
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "intent.db"
         shutil.copy(database, copy)
-        store = Store.open(f"sqlite:///{copy}")
-        try:
-            asyncio.run(play(store, played))
-        finally:
+        run_servers([f"sqlite:///{copy}"], played)
+
+
+@pytest.mark.server
+@settings(max_examples=25)
+@given(st.lists(actions, max_size=25))
+def test_replica_is_right_whichever_server_tells_its_watcher(
+    cluster: Cluster, played: list[tuple[str, object]]
+) -> None:
+    name = cluster.take()
+    run_servers([cluster.url(name)] * 2, played)
+    cluster.give_back(name)
+
+
+def run_servers(urls: list[str], played: list[tuple[str, object]]) -> None:
+    stores = [Store.open(url) for url in urls]
+    try:
+        asyncio.run(play(stores, played))
+    finally:
+        for store in stores:
             store.close()
 
 
-async def play(store: Store, played: list[tuple[str, object]]) -> None:
-    snapshots = {0: store.snapshot}
-    store.subscribe(lambda commit: snapshots.__setitem__(commit.revision, commit.after))  # told before the feed is
-    feed = Feed(store, beat_s=BEAT_S)
-    feed.start()
+async def play(stores: list[Store], played: list[tuple[str, object]]) -> None:
+    snapshots = {0: stores[0].snapshot}
+    feeds = []
+    for store in stores:
+        store.subscribe(lambda commit: snapshots.__setitem__(commit.revision, commit.after))  # told before its feed is
+        feeds.append(Feed(store, beat_s=BEAT_S))
+        feeds[-1].start()
     agents = [Agent(HOSTS[number % 3], snapshots) for number in range(4)]
-    for action, argument in played:
+    for turn, (action, argument) in enumerate(played):
+        server = turn % len(stores)
+        store, feed = stores[server], feeds[server]
+        await store.caught_up()
         if action == "commit":
             await store.commit_async(lambda draft, fresh, rows=argument: _change(draft, rows), Caller())
         elif action == "stall":  # the loop has no turn for longer than a beat, and then everything is due at once
@@ -347,13 +370,16 @@ async def play(store: Store, played: list[tuple[str, object]]) -> None:
             await asyncio.sleep(0)
         else:
             await asyncio.to_thread(store.compact, argument)  # type: ignore[arg-type]
-    for agent in agents:
-        agent.join(feed)
-        await agent.reaches(store.snapshot.revision)
-    feed.end()
+    for number, agent in enumerate(agents):
+        server = number % len(stores)
+        await stores[server].caught_up()
+        agent.join(feeds[server])
+        await agent.reaches(stores[server].snapshot.revision)
+    for feed in feeds:
+        feed.end()
     for agent in agents:
         await agent.leave()
-        assert agent.is_right_at(store.snapshot)
+        assert agent.is_right_at(stores[0].snapshot)
 
 
 def _change(draft: Draft, commit: list[tuple[Row, bool]]) -> None:

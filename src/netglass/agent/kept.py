@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from netglass import __version__
 from netglass.model.changes import row_from_builtins
 from netglass.model.protocol import RowLine
 from netglass.model.resources import ROW_TYPE_BY_KIND, ROW_TYPES
@@ -25,12 +27,27 @@ _FORMAT = 1
 class _Head(msgspec.Struct, frozen=True, kw_only=True):
     """What the rest of the file is.
 
+    version   of Netglass that wrote it
     revision  up to which it holds all that concerns the host
+    store     id of the store that the revision counts in; empty when it is not known
     """
 
     format: int
     host: str
     revision: int
+    version: str = ""
+    store: str = ""
+
+
+class KeptIntent(NamedTuple):
+    """What was kept.
+
+    store  empty when a server shall rather tell everything anew, as another version knew other kinds of rows
+    """
+
+    snapshot: Snapshot
+    revision: int
+    store: str
 
 
 class Kept:
@@ -40,10 +57,11 @@ class Kept:
         self._path = path
         self._host = host
 
-    def save(self, snapshot: Snapshot, revision: int) -> None:
+    def save(self, snapshot: Snapshot, revision: int, store: str) -> None:
         """Replaces what is kept; raises OSError."""
         encode = msgspec.json.encode
-        lines = [encode(_Head(format=_FORMAT, host=self._host, revision=revision))]
+        head = _Head(format=_FORMAT, host=self._host, revision=revision, version=__version__, store=store)
+        lines = [encode(head)]
         for kind in ROW_TYPES:
             rows = sorted(snapshot.all(kind), key=lambda row: row.id)
             lines += [encode(RowLine(kind=kind.kind, id=row.id, row=msgspec.to_builtins(row))) for row in rows]
@@ -56,8 +74,8 @@ class Kept:
             os.fsync(file.fileno())
         beside.replace(self._path)
 
-    def load(self) -> tuple[Snapshot, int] | None:
-        """Gives what is kept, and its revision; None where there is nothing that can be used, as the log explains."""
+    def load(self) -> KeptIntent | None:
+        """Gives what is kept; None where there is nothing that can be used, as the log explains."""
         try:
             first, *lines = self._path.read_bytes().splitlines()
             head = msgspec.json.decode(first, type=_Head)
@@ -66,7 +84,8 @@ class Kept:
             told = [msgspec.json.decode(line, type=RowLine) for line in lines]
             known = [one for one in told if one.kind in ROW_TYPE_BY_KIND and one.row is not None]
             rows = [row_from_builtins(one.kind, one.row or {}) for one in known]
-            return Snapshot.of(rows, revision=head.revision), head.revision
+            store = head.store if head.version == __version__ else ""
+            return KeptIntent(Snapshot.of(rows, revision=head.revision), head.revision, store)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, msgspec.MsgspecError) as error:

@@ -17,18 +17,21 @@ class Replica:
 
     snapshot  None until the first `Listed`: before it, nothing may be torn down
     revision  up to which everything relevant is in the snapshot; newer than the snapshot's own when nothing changed
+    store     id of the store that the revision counts in; empty when no server has told it
     """
 
     def __init__(self) -> None:
         self.snapshot: Snapshot | None = None
         self.revision = 0
+        self.store = ""
         self._base = Snapshot.empty()
         self._changes: list[Change] = []
 
-    def restore(self, snapshot: Snapshot, revision: int) -> None:
+    def restore(self, snapshot: Snapshot, revision: int, store: str) -> None:
         """Takes over what was known before the agent's last end."""
         self.snapshot = self._base = snapshot
         self.revision = revision
+        self.store = store
 
     def reconnected(self) -> None:
         """Forgets rows whose commit was not closed when the stream broke; they come again."""
@@ -47,6 +50,8 @@ class Replica:
             self._base = Snapshot.empty()
             self._changes = []
             return False
+        if isinstance(line, Listed):
+            self.store = line.store
         if isinstance(line, Listed | Bookmark):
             return self._close(line.revision)
         if isinstance(line, Beat) and self.snapshot is not None:

@@ -51,8 +51,11 @@ class Reports:
         self._ports = ports_of(desired)
 
     def revision(self, revision: int) -> None:
-        """Takes over up to which revision intent is known."""
-        self.at = max(self.at, revision)
+        """Takes over up to which revision intent is known; a lower one is of another store."""
+        if revision < self.at:
+            self._realised = 0
+            self._oldest_failing = None
+        self.at = revision
 
     def due(self, rounds: Rounds, *, beat: bool) -> Report | None:
         """Gives the report to send now: with `beat` always, else only when it says something new.

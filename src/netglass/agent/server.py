@@ -64,14 +64,16 @@ class Server:
         """Says what was damaged and is in place again; raises ServerError."""
         self._call("POST", "/healed", msgspec.json.encode(healed))
 
-    def feed(self, since: int | None) -> Iterator[list[FeedLine]]:
+    def feed(self, since: int | None, store: str) -> Iterator[list[FeedLine]]:
         """Gives the feed's lines, as many at a time as came together, without end.
+
+        since  revision of `store` up to which everything is known; None: nothing is known
 
         Raises ServerError when the stream breaks, stays silent, or is no feed.
         """
         connection = self._connect(SILENCE_S)
         try:
-            query = "" if since is None else f"?since={since}"
+            query = "" if since is None else f"?since={since}&store={quote(store, safe='')}"
             connection.request("GET", f"{self._base}/feed{query}", headers=self._headers)
             response = connection.getresponse()
             if response.status != 200:

@@ -68,6 +68,7 @@ class Uplink:
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._revision = 0
+        self._store = ""
         self._questions: list[Question] = []
         self._to_send = threading.Condition()
         self._report: Report | None = None
@@ -145,7 +146,7 @@ class Uplink:
     def _watch(self, server: Server) -> None:
         self._replica.reconnected()
         since = None if self._replica.snapshot is None else self._replica.revision
-        for lines in server.feed(since):
+        for lines in server.feed(since, self._replica.store):
             if self._closed.is_set():
                 return
             changed = listed = False
@@ -160,7 +161,7 @@ class Uplink:
             with self._lock:
                 if changed:
                     self._snapshot = self._newest = self._replica.snapshot
-                self._revision = self._replica.revision
+                self._revision, self._store = self._replica.revision, self._replica.store
                 self._questions += questions
             if changed:
                 self._current.set()
@@ -177,7 +178,7 @@ class Uplink:
     def _restore(self) -> None:
         kept = self._kept.load()
         if kept is not None:
-            self._newest, self._revision = kept
+            self._newest, self._revision, self._store = kept
             self._replica.restore(*kept)
 
     def _keep(self) -> None:
@@ -190,10 +191,10 @@ class Uplink:
         while self._unkept.wait() and not self._closed.is_set():
             self._unkept.clear()
             with self._lock:
-                snapshot, revision = self._newest, self._revision
+                snapshot, revision, store = self._newest, self._revision, self._store
             try:
                 if snapshot is not None:
-                    self._kept.save(snapshot, revision)
+                    self._kept.save(snapshot, revision, store)
             except OSError as error:
                 log.warning("intent cannot be kept for a start without a server: %s", error)
             self._closed.wait(_KEEP_EACH_S)

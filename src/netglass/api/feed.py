@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -32,6 +32,13 @@ RESUME_MOST = 10_000
 """How many commits a watcher may have missed and still resume; reading more of them costs more than listing anew."""
 
 _CHUNK_ROWS = 500
+
+
+class Since(NamedTuple):
+    """Up to where an agent knows everything: a revision, and the id of the store in which it counts."""
+
+    revision: int
+    store: str
 
 
 class Watcher:
@@ -88,6 +95,7 @@ class Feed:
 
     def __init__(self, store: Store, beat_s: float = BEAT_S) -> None:
         self.snapshot = store.snapshot
+        self._store_id = store.store_id  # of the history that the snapshot is of
         self._store = store
         self._beat_s = beat_s
         self._watchers: dict[str, set[Watcher]] = {}
@@ -109,7 +117,7 @@ class Feed:
 
         self._stop = self._store.subscribe(committed)
         # What was committed before the subscription is in the snapshot; what came with it is in both, and does no harm.
-        self.snapshot = self._store.snapshot
+        self.snapshot, self._store_id = self._store.snapshot, self._store.store_id
         self._first_revision = self.snapshot.revision
 
     def end(self) -> None:
@@ -146,14 +154,14 @@ class Feed:
         self._news.set()
         self._news = asyncio.Event()
 
-    async def lines(self, watcher: Watcher, since: int | None) -> AsyncGenerator[bytes, None]:
+    async def lines(self, watcher: Watcher, since: Since | None) -> AsyncGenerator[bytes, None]:
         """Gives a watcher's stream: the list, then what changes, until it is cut.
 
-        since  revision up to which the agent knows everything; None: it knows nothing
+        since  up to where the agent knows everything; None: it knows nothing
         """
         known, relist = await self._known(watcher.host, since)
         # From here to the watcher's entry nothing awaits, so no commit can fall between the list and the changes.
-        snapshot = self.snapshot
+        snapshot, store_id = self.snapshot, self._store_id
         self._watchers.setdefault(watcher.host, set()).add(watcher)
         if self._ended:
             watcher.end()
@@ -163,7 +171,7 @@ class Feed:
             told = list(difference(known, relevant_rows(snapshot, watcher.host)).items())
             for start in range(0, len(told), _CHUNK_ROWS):
                 yield _row_lines(told[start : start + _CHUNK_ROWS])
-            yield encode_line(Listed(revision=snapshot.revision))
+            yield encode_line(Listed(revision=snapshot.revision, store=store_id))
             while not watcher.cut:
                 lines = await watcher.next(self._beat_s)
                 if lines is not None:
@@ -175,15 +183,17 @@ class Feed:
         finally:
             self._leave(watcher)
 
-    async def _known(self, host: str, since: int | None) -> tuple[Mapping[Key, Row], bool]:
+    async def _known(self, host: str, since: Since | None) -> tuple[Mapping[Key, Row], bool]:
         """Gives the rows that the agent has, and whether it must forget all of them first."""
         if since is None:
             return {}, False
-        if not 0 <= self.snapshot.revision - since <= RESUME_MOST:
-            return {}, True  # too long ago; or of another database, or of a server that is ahead of us
+        if since.store != self._store_id or not 0 <= self.snapshot.revision - since.revision <= RESUME_MOST:
+            return {}, True  # of another history; or too long ago
         try:
-            old = await asyncio.to_thread(self._store.snapshot_at, since)
+            old = await asyncio.to_thread(self._store.snapshot_at, since.revision)
         except Gone:
+            return {}, True
+        if since.store != self._store_id:  # the database was put back meanwhile
             return {}, True
         return relevant_rows(old, host), False
 
@@ -205,7 +215,7 @@ class Feed:
                 self._tell(commit)
             else:
                 continue
-            self.snapshot = commit.after
+            self.snapshot, self._store_id = commit.after, commit.store_id
         self.wake()
 
     def _cut_all(self) -> None:
@@ -254,7 +264,7 @@ def _nothing() -> None:
 class FeedResponse(Response):
     """A watcher's stream as an HTTP response; ends when the agent leaves or the watcher is cut."""
 
-    def __init__(self, feed: Feed, host: str, since: int | None) -> None:
+    def __init__(self, feed: Feed, host: str, since: Since | None) -> None:
         super().__init__(media_type="application/x-ndjson")
         del self.headers["content-length"]
         self._feed = feed

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netglass.api.edge import endpoint, read_body, reply
-from netglass.api.feed import Feed, FeedResponse
+from netglass.api.feed import Feed, FeedResponse, Since
 from netglass.api.services import Services
 from netglass.base.errors import Conflict, Forbidden, Invalid, Unauthorized, UserError
 from netglass.base.fresh import Fresh
@@ -27,6 +27,8 @@ from netglass.model.protocol import Answer, Healed, Registration, Report, host_c
 from netglass.model.resources import Host
 
 S = TypeVar("S")
+
+_LONGEST_REVISION = 18  # digits
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -70,9 +72,10 @@ class _AgentCalls:
     async def watch(self, request: Request) -> Response:
         host = self._host(request)
         since = request.query_params.get("since")
-        if since is not None and not (since.isascii() and since.isdigit()):
+        if since is not None and not (since.isascii() and since.isdigit() and len(since) <= _LONGEST_REVISION):
             raise Invalid(f"'since' is {since!r}; a revision number is wanted.")
-        return FeedResponse(self._feed, host, int(since) if since is not None else None)
+        store = request.query_params.get("store", "")
+        return FeedResponse(self._feed, host, Since(int(since), store) if since is not None else None)
 
     async def report(self, request: Request) -> Response:
         host = self._host(request)

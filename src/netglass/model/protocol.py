@@ -3,7 +3,7 @@
 The agent calls out over HTTP; the server never calls an agent.
 
     PUT  /netglass/v1/hosts/{host}                    Registration -> 200: the host's row as JSON
-    GET  /netglass/v1/hosts/{host}/feed?since=R       -> FeedLine, newline-delimited JSON, without end
+    GET  /netglass/v1/hosts/{host}/feed?since=R&store=S -> FeedLine, newline-delimited JSON, without end
     POST /netglass/v1/hosts/{host}/report             Report -> 204
     POST /netglass/v1/hosts/{host}/answers/{question} Answer -> 204
     POST /netglass/v1/hosts/{host}/healed             [Healed] -> 204, also when they were told before
@@ -16,6 +16,9 @@ A watcher first gets every relevant row (with ``since``: those changed later, dr
 changes as they are committed, and `Beat` when nothing happened for `BEAT_S` seconds.  A commit's rows come together
 and end in a `Bookmark` with its revision: what a host compiles is always a state that was committed.  Rows that a
 broken stream left without their `Listed` or `Bookmark` are forgotten: resuming counts from the last of these.
+
+Revisions count in one store.  Who resumes says in which one (``store``, from `Listed`); in another one, ``since`` means
+nothing, and all is listed anew behind a `Relist`.
 """
 
 from __future__ import annotations
@@ -65,9 +68,13 @@ class RowLine(msgspec.Struct, frozen=True, kw_only=True, tag="row", tag_field="t
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True, tag="listed", tag_field="type"):
-    """All that was relevant at `revision` has been sent."""
+    """All that was relevant at `revision` has been sent.
+
+    store  id of the store that revisions count in; empty from a server that does not tell
+    """
 
     revision: int
+    store: str = ""
 
 
 class Bookmark(msgspec.Struct, frozen=True, kw_only=True, tag="bookmark", tag_field="type"):
@@ -83,7 +90,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat", tag_field="typ
 
 
 class Relist(msgspec.Struct, frozen=True, kw_only=True, tag="relist", tag_field="type"):
-    """The change log does not reach back to ``since``: forget all rows; a full list follows."""
+    """The store is another one, or its log does not reach back to ``since``: forget all rows; a full list follows."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, tag="question", tag_field="type"):

@@ -24,12 +24,14 @@ class Commit:
 
     before    intent as it was
     after     intent as it is at `revision`
+    store_id  names the history that `revision` counts in
     """
 
     revision: int
     changes: tuple[Change, ...]
     before: Snapshot
     after: Snapshot
+    store_id: str
 
     @property
     def went_back(self) -> bool:
@@ -66,7 +68,7 @@ class Head:
         """Moves on to what this server has committed, unless it was read back from the database already."""
         with self._moving:
             if entry.revision == self.snapshot.revision + 1:
-                self._move(Commit(entry.revision, entry.changes, self.snapshot, after), entry.mark)
+                self._move(entry.changes, after, entry.mark)
 
     def catch_up(self, connection: Connection) -> None:
         """Takes up all that is committed, by whichever server."""
@@ -83,7 +85,7 @@ class Head:
                 return
             for entry in entries:
                 after = self.snapshot.apply(entry.changes, entry.revision)
-                self._move(Commit(entry.revision, entry.changes, self.snapshot, after), entry.mark)
+                self._move(entry.changes, after, entry.mark)
 
     def compare(self, connection: Connection) -> None:
         """Makes sure that the database still holds the history that this server knows; to be asked by each new session.
@@ -120,10 +122,11 @@ class Head:
         with dialect.reading(connection.engine).connect() as moment:
             before, after = self.snapshot, rows.load_snapshot(moment)
             mark = rows.mark_of(moment, after.revision)
-        self._move(Commit(after.revision, _difference(before, after), before, after), mark)
+        self._move(_difference(before, after), after, mark)
 
-    def _move(self, commit: Commit, mark: rows.Mark | None) -> None:
-        self.snapshot = commit.after
+    def _move(self, changes: tuple[Change, ...], after: Snapshot, mark: rows.Mark | None) -> None:
+        commit = Commit(after.revision, changes, self.snapshot, after, self.store_id)
+        self.snapshot = after
         self._mark = mark
         for callback in self._subscribers:
             callback(commit)

@@ -136,7 +136,7 @@ def _report(revision: int) -> Report:
 
 
 def test_a_host_registers_and_then_follows_and_goes_on_where_it_was(server: Scripted) -> None:
-    server.streams.put([_row(RED), Listed(revision=7), Beat(revision=9)])
+    server.streams.put([_row(RED), Listed(revision=7, store="store-1"), Beat(revision=9)])
     agent = Agent(server.url)
     assert server.next("PUT") == ("/netglass/v1/hosts/h1", {"roles": ["hypervisor"]} | _defaults())
     assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed"
@@ -144,7 +144,7 @@ def test_a_host_registers_and_then_follows_and_goes_on_where_it_was(server: Scri
     assert snapshot is not None
     assert snapshot.get(Network, "red") == RED
     server.streams.put([])
-    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed?since=9"
+    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed?since=9&store=store-1"
 
 
 def _defaults() -> dict[str, Any]:
@@ -213,18 +213,18 @@ def test_with_no_server_a_host_goes_by_what_it_was_last_told(server: Scripted, t
 
 
 def test_what_was_kept_is_no_intent_while_a_server_tells_newer(server: Scripted, tmp_path: Path) -> None:
-    Kept(tmp_path / "intent.jsonl", "h1").save(Snapshot.of([RED]), 7)
+    Kept(tmp_path / "intent.jsonl", "h1").save(Snapshot.of([RED]), 7, "store-1")
     server.streams.put([RowLine(kind="network", id="red", row=None), Listed(revision=9)])
 
     agent = Agent(server.url, state=tmp_path)
 
-    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed?since=7"
+    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed?since=7&store=store-1"
     news = agent.news(lambda news: news.snapshot is not None)
     assert (news.snapshot, news.revision) == (Snapshot.empty(), 9)
 
 
 def test_a_server_that_tells_nothing_new_confirms_what_was_kept(server: Scripted, tmp_path: Path) -> None:
-    Kept(tmp_path / "intent.jsonl", "h1").save(Snapshot.of([RED]), 7)
+    Kept(tmp_path / "intent.jsonl", "h1").save(Snapshot.of([RED]), 7, "store-1")
     server.streams.put([Listed(revision=9)])
 
     news = Agent(server.url, state=tmp_path).news(lambda news: news.snapshot)

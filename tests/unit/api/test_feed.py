@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from netglass.api import feed as feed_module
-from netglass.api.feed import Feed, FeedResponse, Watcher
+from netglass.api.feed import Feed, FeedResponse, Since, Watcher
 from netglass.api.questions import Questions
 from netglass.base.errors import NotFound, Unavailable
 from netglass.model.caller import Caller
@@ -42,7 +42,7 @@ def put(store: Store, *rows: Row) -> int:
 class Stream:
     """One agent's connection, spoken to as an ASGI server would."""
 
-    def __init__(self, feed: Feed, host: str, since: int | None) -> None:
+    def __init__(self, feed: Feed, host: str, since: Since | None) -> None:
         self.status = 0
         self.ended = False
         self.may_send = asyncio.Event()
@@ -89,8 +89,8 @@ async def running(store: Store, beat_s: float = LONG_S) -> AsyncIterator[tuple[F
     feed.start()
     streams: list[Stream] = []
 
-    def connect(host: str, since: int | None = None) -> Stream:
-        streams.append(Stream(feed, host, since))
+    def connect(host: str, since: int | None = None, of: str = store.store_id) -> Stream:
+        streams.append(Stream(feed, host, None if since is None else Since(since, of)))
         return streams[-1]
 
     try:
@@ -122,7 +122,7 @@ def test_agent_gets_what_is_relevant_and_then_changes_with_bookmarks(store: Stor
                 ("local_vlan", "h1/n1", True),
                 ("port", "p1", True),
             }
-            assert listed[-1] == Listed(revision=1)
+            assert listed[-1] == Listed(revision=1, store=store.store_id)
 
             put(store, port(3, host="h2"))
             put(store, port(4))
@@ -177,14 +177,14 @@ def test_row_that_became_relevant_without_changing_is_told_on_return(store: Stor
     run(scenario)
 
 
-@pytest.mark.parametrize("since", [0, 99])
-def test_agent_whose_revision_is_compacted_or_of_another_database_lists_again(store: Store, since: int) -> None:
+@pytest.mark.parametrize(("since", "of"), [(0, ""), (99, ""), (2, "another-store"), (2, "nobody knows")])
+def test_agent_whose_revision_is_compacted_or_of_another_store_lists_again(store: Store, since: int, of: str) -> None:
     async def scenario() -> None:
         put(store, NETWORK, TAG)
         put(store, port(1))
         store.compact(0)
         async with running(store) as (_, connect):
-            lines = await connect("h1", since=since).until(Listed)
+            lines = await connect("h1", since=since, of=of or store.store_id).until(Listed)
 
             assert isinstance(lines[0], Relist)
             assert keys(lines) == {("network", "n1", True), ("local_vlan", "h1/n1", True), ("port", "p1", True)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,8 +219,8 @@ def test_a_shared_address_group_is_used_and_then_kept_shared(alice: TestClient, 
     assert alice.delete(path).status_code == 204
 
 
-def test_policies_have_a_quota(tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path, CloudSettings(default_quotas={"rbac_policy": 2}))
+def test_policies_have_a_quota(database_url: str) -> None:
+    cloud = Cloud(database_url, CloudSettings(default_quotas={"rbac_policy": 2}))
     alice = cloud.as_("alice")
     network = made(alice, "network")
     for n in range(2):

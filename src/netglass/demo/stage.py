@@ -126,7 +126,7 @@ class LabStage:
         try:
             words = self._ways.guest(guest)
         except LabError as error:
-            return Shown(place=place, command=shlex.join(argv), output=str(error), status=1)
+            return Shown(place=place, command=spelled(argv), output=str(error), status=1)
         return _run(place, argv, [*words, *argv])
 
     def until(self, look: Callable[[], Shown], good: Callable[[Shown], bool]) -> Shown:
@@ -168,7 +168,7 @@ class _Watching:
         status = self._process.returncode if by_itself else 0  # one that we ended has done its work
         return Shown(
             place=self._place,
-            command=shlex.join(self._named),
+            command=spelled(self._named),
             output=self._text(self._out) + (self._text(self._err) if status else ""),
             status=status,
             seconds=time.monotonic() - self._began,
@@ -207,6 +207,11 @@ class _Watching:
         self._process.communicate()  # and what it still says is not wanted
 
 
+def spelled(argv: Sequence[str]) -> str:
+    """Gives a command as a reader would type it; what a shell runs, without the shell."""
+    return argv[2] if len(argv) == 3 and argv[:2] == ("sh", "-c") else shlex.join(argv)
+
+
 def _run(place: str, named: Sequence[str], argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Shown:
     began = time.monotonic()
     try:
@@ -216,5 +221,5 @@ def _run(place: str, named: Sequence[str], argv: Sequence[str], environment: Map
         output, status = (done.stdout if done.returncode == 0 else done.stdout + done.stderr), done.returncode
     except subprocess.TimeoutExpired:
         output, status = "(no answer within 60 s)", 124
-    command = shlex.join(named)
+    command = spelled(named)
     return Shown(place=place, command=command, output=output, status=status, seconds=time.monotonic() - began)

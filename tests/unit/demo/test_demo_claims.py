@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shlex
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from rich.console import Console
 from netglass.demo.claims import GAP, Event, Shown, Took
 from netglass.demo.printing import Printer, spell
 from netglass.demo.run import Outcome, show
-from netglass.demo.stage import Watch
+from netglass.demo.stage import Watch, spelled
 
 RECORDED = Path(__file__).parent / "recorded"  # written by tools/record_demo.py
 
@@ -54,9 +53,9 @@ class RecordedStage:
         yield RecordedWatch(self._answer(host, argv))
 
     def _answer(self, place: str, argv: Sequence[str]) -> Shown:
-        answers = self._answers[place, shlex.join(argv)]
+        answers = self._answers[place, spelled(argv)]
         if not answers:
-            return Shown(place=place, command=shlex.join(argv), output="not recorded", status=1)
+            return Shown(place=place, command=spelled(argv), output="not recorded", status=1)
         return answers.popleft()
 
 

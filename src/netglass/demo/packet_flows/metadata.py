@@ -35,6 +35,10 @@ def play(stage: Stage, cloud: Cloud, guests: Pair) -> Scene[None]:
 
 
 def _proxy(stage: Stage, cloud: Cloud) -> Scene[None]:
+    yield Said(
+        text=f"In qrouter, port 80 of that address becomes port {_PROXY_PORT} of the router itself. There listens a proxy"
+        " that is this router's own."
+    )
     listening = stage.on(NETWORK_NODE, *cloud.in_router("ss", "-ltnp"))
     pid = metadata.listeners(listening.output).get(_PROXY_PORT)
     yield listening.cut(f":{_PROXY_PORT}").marked(f":{_PROXY_PORT}", "haproxy", f"pid={pid}")
@@ -44,7 +48,7 @@ def _proxy(stage: Stage, cloud: Cloud) -> Scene[None]:
     line = metadata.processes(running.output).get(pid or 0, "")
     yield true(f"port {_PROXY_PORT} of qrouter is the router's own haproxy", where in line, where, running.output)
     configured = stage.on(NETWORK_NODE, "cat", where)
-    yield configured.cut("set-header", "server ").marked("X-Forwarded-For", "X-Neutron-Router-ID", _SOCKET)
+    yield configured.cut("set-header", "server agent").marked("X-Forwarded-For", "X-Neutron-Router-ID", _SOCKET)
     wanted = {"X-Forwarded-For": "%[src]", "X-Neutron-Router-ID": cloud.router_id}
     text = "it says which guest asked, and by which router"
     yield equal(text, wanted, metadata.added_headers(configured.output))
@@ -101,6 +105,7 @@ def _request(seen: Shown, guest: cast.Guest) -> Scene[None]:
 
 
 def _redirected(stage: Stage, cloud: Cloud) -> Scene[None]:
+    yield Said(text="On its way there it met a rule, which has counted:")
     words = ("iptables", "-t", "nat", "-v", "-S", "neutron-l3-agent-PREROUTING")
     listed = stage.on(NETWORK_NODE, *cloud.in_router(*words))
     yield listed.cut("REDIRECT").marked(_ADDRESS, "--dport 80", f"--to-ports {_PROXY_PORT}")

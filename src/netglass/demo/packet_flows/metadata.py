@@ -36,8 +36,8 @@ def play(stage: Stage, cloud: Cloud, guests: Pair) -> Scene[None]:
 
 def _proxy(stage: Stage, cloud: Cloud) -> Scene[None]:
     yield Said(
-        text=f"In qrouter, port 80 of that address becomes port {_PROXY_PORT} of the router itself. There listens a proxy"
-        " that is this router's own."
+        text=f"In qrouter, port 80 of that address becomes port {_PROXY_PORT} of the router itself. There listens a"
+        " proxy that is this router's own."
     )
     listening = stage.on(NETWORK_NODE, *cloud.in_router("ss", "-ltnp"))
     pid = metadata.listeners(listening.output).get(_PROXY_PORT)

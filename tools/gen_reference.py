@@ -12,11 +12,13 @@ import inspect
 import json
 import re
 import sys
+import typing
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import msgspec
 import typer
 
 from netglass.api.networking.assemble import OPERATIONS
@@ -26,6 +28,7 @@ from netglass.api.networking.resources import RESOURCES
 from netglass.cli import main as cli
 from netglass.desired import state
 from netglass.lab import topology
+from netglass.trace import packet, result
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 _ALIGNED = re.compile(r"^(?!\|)\S+(?: \S+)*(?<![.:;])  +\S", re.MULTILINE)
@@ -219,11 +222,48 @@ _LAB_PARTS = (
     ("cloud", topology.CloudSpec),
 )
 
+# --- traces ---------------------------------------------------------------------------------------------------------
+
+
+def traces() -> str:
+    """Gives the page of what ``netglass trace --json`` prints."""
+    parts = [WRITTEN, "# What a trace says\n", _TRACES, f"{markdown(result.__doc__)}\n"]
+    for title, kinds in _TRACE_PARTS:
+        parts.append(f"## {title}\n")
+        for kind in kinds:
+            tag = kind.__struct_config__.tag
+            head = f'`"step": "{tag}"`' if tag else kind.__name__
+            parts.append(f"### {head}\n\n{markdown(kind.__doc__)}\n")
+            rows = [(f"`{name}`", f"`{annotation}`", default) for name, annotation, default in _plain_fields(kind)]
+            parts.append(table(("field", "type", ""), rows) if rows else "")
+    codes = [(f"`{code}`", meaning) for code, meaning in sorted(result.CODES.items())]
+    parts.append("## Why a packet ends\n\nThe `code` of a *drop*.\n\n" + table(("code", "the packet ends as"), codes))
+    return "\n".join(parts)
+
+
+def _plain_fields(kind: Any) -> Iterator[tuple[str, str, str]]:
+    own = kind.__annotations__
+    for field in msgspec.structs.fields(kind):
+        if field.name in own:
+            absent = field.default is not msgspec.NODEFAULT or field.default_factory is not msgspec.NODEFAULT
+            yield field.name, str(own[field.name]), "may be absent" if absent else ""
+
+
+_TRACES = (
+    "`netglass trace --json` prints the answer of `GET /netglass/v1/trace`: an object whose `trace` is a *Trace*. "
+    "Fields that have their default are left out. Kinds, fields and codes only ever become more.\n"
+)
+_TRACE_PARTS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("The whole", (result.Trace, result.Reply, result.End, packet.Packet, result.Hop)),
+    ("Steps", (result.Node, result.Changed, *typing.get_args(result.Step))),
+)
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": command_line,
     "networking.md": networking,
     "desired-state.md": desired,
     "lab-file.md": lab_files,
+    "trace.md": traces,
 }
 
 

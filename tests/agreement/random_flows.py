@@ -46,14 +46,19 @@ def random_wishes(rng: Random, cloud: Cloud) -> Iterator[Wish]:
     while senders:
         sender = rng.choice(senders)
         destination = _destination(rng, cloud, sender)
-        protocol = rng.choice(["icmp", "icmp", "tcp", "udp"])
-        port = rng.choice(_PORTS) if protocol != "icmp" else None
-        source = "outside" if cloud.public and rng.random() < 0.08 else sender["id"]
-        yield Wish(source, destination, protocol, port)
+        protocol = rng.choice(["icmp"] * 6 + ["tcp", "udp"] * 3 + ["arp", "dhcp"])
+        port = rng.choice(_PORTS) if protocol in ("tcp", "udp") else None
+        source = rng.choice(["outside", f"{INTERNET}@{cloud.public}"]) if cloud.public and rng.random() < 0.08 else ""
+        size = rng.choice([0, 0, 0, 1400, 1458, 1459, 1500, 1501])
+        if protocol == "dhcp":
+            destination, size = "dhcp", 0
+        yield Wish(source or sender["id"], destination, protocol, port, size)
 
 
 def _destination(rng: Random, cloud: Cloud, sender: dict[str, Any]) -> str:
-    kind = rng.choice(["port"] * 4 + ["near"] * 4 + ["address"] * 2 + ["floating"] * 2 + ["world", "nobody", "gateway"])
+    kind = rng.choice(
+        ["port"] * 4 + ["near"] * 4 + ["address"] * 2 + ["floating"] * 2 + ["world", "nobody", "gateway", "all"]
+    )
     near = [port for port in cloud.ports if port["network_id"] == sender["network_id"] and port["id"] != sender["id"]]
     if kind == "near" and near:
         return str(rng.choice(near)["id"])
@@ -62,7 +67,10 @@ def _destination(rng: Random, cloud: Cloud, sender: dict[str, Any]) -> str:
     if kind == "address":
         return str(rng.choice([f["ip_address"] for p in cloud.ports for f in p["fixed_ips"]]))
     if kind == "world":
-        return INTERNET
+        return rng.choice([INTERNET, "metadata"])
+    if kind == "all":
+        subnet = rng.choice(cloud.subnets)
+        return rng.choice(["255.255.255.255", str(ip_network(subnet["cidr"]).broadcast_address), "224.0.0.1"])
     if kind in ("nobody", "gateway"):
         subnet = rng.choice(cloud.subnets)
         if kind == "gateway" and subnet["gateway_ip"]:

@@ -135,7 +135,11 @@ def as_flow(in_port: str, packet: Packet, ends: tuple[str, str] | None = None) -
     kind = {ICMP: "icmp", TCP: f"tcp{six}", UDP: f"udp{six}"}.get(packet.ip_proto or 0, "icmp6")
     name = {TCP: "tcp", UDP: "udp"}.get(packet.ip_proto or 0, "")
     ports = [f"{name}_src={packet.port_src}", f"{name}_dst={packet.port_dst}"] if name else []
-    icmp = [] if packet.icmp_type is None else [f"icmp{'v6' if six else ''}_type={packet.icmp_type}"]
+    v6 = "v6" if six else ""
+    icmp = (
+        [] if packet.icmp_type is None else [f"icmp{v6}_type={packet.icmp_type}", f"icmp{v6}_code={packet.icmp_code}"]
+    )
+    icmp += [f"nd_target={packet.nd_target}"] if packet.nd_target else []
     prefix = "ipv6" if six else "nw"
     addresses = [f"{prefix}_src={packet.ip_src}", f"{prefix}_dst={packet.ip_dst}", f"nw_ttl={packet.ttl}"]
     return ",".join([kind, *parts, *addresses, *ports, *icmp])

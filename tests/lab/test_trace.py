@@ -167,7 +167,7 @@ def test_people_read_what_happens_to_a_packet(
     assert said.count("Delivered.") == 1
 
     status, said = netglass_trace(lab, "alpha", stranger.port_id, user="demo")
-    assert (status, "There is no server and no port" in said) == (2, True), said
+    assert (status, "There is no server, no router and no port" in said) == (2, True), said
     assert netglass_trace(lab, "alpha", "10.0.3.250", user="demo")[0] == 1
     assert netglass_trace(lab, "alpha", "beta", "--protocol", "tcp")[0] == 2
     assert netglass_trace(lab, "alpha", "beta", "--evidence", "hearsay")[0] == 2

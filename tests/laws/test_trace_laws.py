@@ -14,10 +14,10 @@ from netglass.desired.state import DEAD_VLAN
 from netglass.model.resources import Host, Network, Port, Row
 from netglass.model.snapshot import Snapshot
 from netglass.trace.interpreter import Walk
+from netglass.trace.making import probe
 from netglass.trace.memory import Memory
 from netglass.trace.model import Wish, trace_model
-from netglass.trace.packet import probe
-from netglass.trace.placing import fabric_around
+from netglass.trace.placing import Around, fabric_around
 from netglass.trace.result import Hop, Trace, hops_of, leaves_of
 from unit.trace.trace_cloud import HOSTS, SETTINGS, TraceCloud
 
@@ -76,7 +76,7 @@ def test_whoever_knows_a_mac_of_another_network_reaches_it_no_more_for_that(
     """A guest that puts another network's MAC on its frames by hand gets no copy of them there."""
     one, other, trace = _traced(cloud.snapshot, list(cloud.rows.values()), data)
     assume(trace.source.host and one.network_id != other.network_id)
-    fabric = fabric_around(cloud.snapshot, [one, other])
+    fabric = fabric_around(cloud.snapshot, Around((one, other)))
     packet = probe(one.fixed_ips[0].ip_address, other.fixed_ips[0].ip_address)
     packet = msgspec.structs.replace(packet, eth_src=one.mac_address, eth_dst=other.mac_address)
     assert _reached(Walk(fabric, Memory()).emit(trace.source, packet), cloud.snapshot) <= {one.network_id}

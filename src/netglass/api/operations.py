@@ -15,7 +15,8 @@ are alive are meant; ``timeout`` in seconds, at most 300, 30 by default.
 `healed`: the newest `HEALED_MOST` at most, oldest first; ``since`` is RFC 3339 in UTC, and ``limit`` asks for fewer.
 
 `trace`: source and destination as in ``trace.names``; ``protocol`` is icmp (the default), tcp or udp, these two with
-``port``; ``evidence`` is model.  Projects may trace between their own ports.
+``port``, arp or dhcp; ``size`` is that of the packet in bytes, ``one_way`` is true where what is sent back does not
+matter; ``evidence`` is model.  Projects may trace between their own ports.
 
 All the rest is for administrators; everybody shows who they are by X-Auth-Token.
 """
@@ -248,15 +249,23 @@ def _wish(query: Mapping[str, str]) -> Wish:
     lacking = [name for name in ("source", "destination") if not query.get(name)]
     if lacking:
         raise Invalid(f"{' and '.join(repr(name) for name in lacking)} must be given.")
-    port = query.get("port")
-    if port is not None and not (port.isascii() and port.isdigit()):
-        raise Invalid(f"'port' is {port!r}; a number is wanted.")
+    one_way = query.get("one_way", "false")
+    if one_way not in ("true", "false"):
+        raise Invalid(f"'one_way' is {one_way!r}; true or false is wanted.")
     return Wish(
         source=query["source"],
         destination=query["destination"],
-        protocol=query.get("protocol", "icmp"),
-        port=int(port) if port is not None else None,
+        protocol=query.get("protocol", ""),
+        port=_number("port", query.get("port")),
+        size=_number("size", query.get("size")) or 0,
+        one_way=one_way == "true",
     )
+
+
+def _number(name: str, text: str | None) -> int | None:
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Invalid(f"{name!r} is {text!r}; a number is wanted.")
+    return int(text) if text is not None else None
 
 
 def _may_trace(caller: Caller, row: Row, snapshot: Snapshot) -> bool:

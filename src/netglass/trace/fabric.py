@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
 
-from netglass.desired.state import DEAD_VLAN, Address, Flow, HostState, Link, PortTag, Route, RuleSet, SwitchPort
+from netglass.desired.state import (
+    DEAD_VLAN,
+    Address,
+    Daemon,
+    Flow,
+    HostState,
+    Link,
+    PortTag,
+    Route,
+    RuleSet,
+    SwitchPort,
+)
 from netglass.trace.result import End
 
 TUNNELS = ("gre", "vxlan", "geneve")
@@ -16,7 +27,7 @@ TUNNELS = ("gre", "vxlan", "geneve")
 
 @dataclass(frozen=True)
 class GuestRoute:
-    """A route that a guest has by DHCP; `via` is empty for what is on the link."""
+    """A route that a guest has; `via` is empty for what is on the link."""
 
     destination: str
     via: str = ""
@@ -27,25 +38,33 @@ class GuestRoute:
 class Station:
     """A guest's NIC, as far as intent tells: what is behind a tap, or behind what somebody else plugged.
 
-    addresses  that the guest has, if it does what DHCP tells it
+    addresses  that the guest has, if it does what DHCP and routers tell it
     routes     of the guest
+    mtu        of the guest's device, in bytes; 0: not known
+    untold     of its addresses, those that nothing in the cloud tells it of
     """
 
     end: End
     addresses: tuple[str, ...] = ()
     routes: tuple[GuestRoute, ...] = ()
+    mtu: int = 0
+    untold: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outsider:
     """Somebody on a wire who is on no host of ours, such as the provider's router.
 
-    vlan  tag that they have on the wire; None: none
+    vlan     tag that they have on the wire; None: none
+    network  external network that they are on
+    subnets  that they are on; what is for others, they send by nobody of ours
     """
 
     end: End
     wire: str
     vlan: int | None = None
+    network: str = ""
+    subnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,40 +115,91 @@ class Machine:
 
     def link(self, name: str) -> Link | None:
         """Gives the device of that name: in the host's own namespace, else in the first that has it."""
-        own = self.links.get(("", name))
-        return own or next((link for (_, device), link in self.links.items() if device == name), None)
+        return self._links_by_name.get(name)
 
-    def addresses(self, netns: str) -> list[Address]:
+    @cached_property
+    def _links_by_name(self) -> Mapping[str, Link]:
+        found: dict[str, Link] = {}
+        for link in self.state.links:
+            if link.netns == "" or link.name not in found:
+                found[link.name] = link
+        return found
+
+    def addresses(self, netns: str) -> Sequence[Address]:
         """Gives the addresses in a namespace."""
-        return [address for address in self.state.addresses if address.netns == netns]
+        return self._addresses.get(netns, ())
+
+    @cached_property
+    def _addresses(self) -> Mapping[str, list[Address]]:
+        found: dict[str, list[Address]] = defaultdict(list)
+        for address in self.state.addresses:
+            found[address.netns].append(address)
+        return found
 
     def has_address(self, netns: str, address: str) -> Address | None:
         """Gives the object by which a namespace has an address."""
         return next((a for a in self.addresses(netns) if a.cidr.partition("/")[0] == address), None)
 
-    def routes(self, netns: str) -> list[Route]:
+    def is_broadcast(self, netns: str, device: str, address: str) -> bool:
+        """Says whether an address is that of everybody on one of a device's subnets."""
+        held = (ip_interface(a.cidr).network for a in self.addresses(netns) if a.device == device)
+        return any(str(one.broadcast_address) == address for one in held if one.version == 4 and one.prefixlen < 31)
+
+    def source_address(self, netns: str, device: str, towards: str) -> str:
+        """Gives the address that a device has for packets to an address of the same family; empty: none.
+
+        The one on the receiver's own subnet where there is one, as Linux prefers.
+        """
+        version, wanted = ip_address(towards).version, ip_address(towards)
+        held = [ip_interface(a.cidr) for a in self.addresses(netns) if a.device == device]
+        fitting = [one for one in held if one.version == version]
+        near = [one for one in fitting if wanted in one.network]
+        return str((near or fitting)[0].ip) if fitting else ""
+
+    def routes(self, netns: str) -> Sequence[Route]:
         """Gives the routes of a namespace, those that come with its addresses first."""
-        connected = [
-            Route(
-                owner=address.owner,
-                intent=address.intent,
-                netns=netns,
-                destination=str(ip_interface(address.cidr).network),
-                device=address.device,
-            )
-            for address in self.addresses(netns)
-        ]
-        return [*connected, *(route for route in self.state.routes if route.netns == netns)]
+        if netns not in self._routes:
+            self._routes[netns] = list(self._routes_of(netns))
+        return self._routes[netns]
+
+    @cached_property
+    def _routes(self) -> dict[str, list[Route]]:
+        return {}
+
+    def _routes_of(self, netns: str) -> Iterator[Route]:
+        for address in self.addresses(netns):
+            destination = str(ip_interface(address.cidr).network)
+            named = {"owner": address.owner, "intent": address.intent, "netns": netns, "device": address.device}
+            yield Route(destination=destination, **named)  # type: ignore[arg-type]
+        yield from (route for route in self.state.routes if route.netns == netns and _readable(route.destination))
 
     def setting(self, netns: str, name: str) -> str:
         """Gives a kernel setting that the state asks for; empty: as the kernel has it."""
-        found = (s.value for s in self.state.sysctls if s.netns == netns and s.name == name)
-        return next(found, "")
+        return self._settings.get((netns, name), "")
+
+    @cached_property
+    def _settings(self) -> Mapping[tuple[str, str], str]:
+        return {(one.netns, one.name): one.value for one in self.state.sysctls}
 
     def rules(self, netns: str, ip_version: int, table: str) -> RuleSet | None:
         """Gives a namespace's rules of an iptables table."""
-        sets = self.state.rule_sets
-        return next((s for s in sets if (s.netns, s.ip_version, s.table) == (netns, ip_version, table)), None)
+        return self._rules.get((netns, ip_version, table))
+
+    def tracks(self, netns: str) -> bool:
+        """Says whether a namespace has rules at all, and so follows conversations."""
+        return any(held == netns for held, _, _ in self._rules)
+
+    @cached_property
+    def _rules(self) -> Mapping[tuple[str, int, str], RuleSet]:
+        return {(one.netns, one.ip_version, one.table): one for one in self.state.rule_sets}
+
+    def daemons(self, netns: str) -> list[Daemon]:
+        """Gives the processes in a namespace."""
+        return [daemon for daemon in self.state.daemons if daemon.netns == netns]
+
+    def text(self, path: str) -> str:
+        """Gives what a file holds; empty for one that is none of ours."""
+        return next((file.text for file in self.state.files if file.path == path), "")
 
     def mode(self, port: SwitchPort) -> int | None:
         """Gives the VLAN of an access port, DEAD_VLAN for one that is not wired, None for a trunk."""
@@ -137,6 +207,14 @@ class Machine:
             return None
         tag = self.tags.get(port.name)
         return tag.vlan if tag is not None else DEAD_VLAN  # new ports start there
+
+
+def _readable(destination: str) -> bool:
+    try:
+        ip_network(destination)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -175,12 +253,17 @@ class Fabric:
 
     def tunnel_end(self, type_: str, local: str, remote: str) -> tuple[Machine, SwitchPort] | None:
         """Gives the port that takes what comes in a tunnel from `local` to `remote`."""
+        return self._tunnel_ends.get((type_, remote, local))
+
+    @cached_property
+    def _tunnel_ends(self) -> Mapping[tuple[str, str, str], tuple[Machine, SwitchPort]]:
+        found: dict[tuple[str, str, str], tuple[Machine, SwitchPort]] = {}
         for machine in self.machines.values():
             for port in machine.ports.values():
-                options = port.options
-                if port.type == type_ and options.get("local_ip") == remote and options.get("remote_ip") == local:
-                    return machine, port
-        return None
+                if port.type in TUNNELS:
+                    ends = port.options.get("local_ip", ""), port.options.get("remote_ip", "")
+                    found.setdefault((port.type, *ends), (machine, port))
+        return found
 
     def holders(self, mac: str) -> Iterator[End]:
         """Gives everybody who has a MAC; several, when networks that do not meet have it twice."""

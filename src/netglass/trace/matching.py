@@ -1,4 +1,4 @@
-"""Whether a packet matches a flow: the matches that ``pipeline.flows`` writes, and their nearest relatives.
+"""Whether a frame matches a flow: the matches that ``pipeline.flows`` writes, and their relatives.
 
 A match that is not understood never counts as one that does not match: it raises, and the trace says so.
 Source: ovs-fields(7).
@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
-from netglass.trace.packet import ARP, ICMP, ICMP6, IPV4, IPV6, TCP, UDP, Packet, bits_of
+from netglass.trace.fields import Field, Frame, NotUnderstoodError, field_of, number_of, read, unquoted
+from netglass.trace.packet import ARP, ICMP, ICMP6, IPV4, IPV6, TCP, UDP
 
 _NO_TAG = 0xFFFF  # dl_vlan's word for frames without a tag
+_PRESENT = 0x1000  # the bit of vlan_tci that says that there is a tag
+_STATES = ("new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat")
 
-Test = Callable[[Packet, str], bool]
-"""Says whether a packet that came in by a port matches."""
-
-
-class NotUnderstoodError(Exception):
-    """A match or an action that the tracer does not know; the message is its text."""
+Test = Callable[[Frame], bool]
 
 
-def matches(match: str, packet: Packet, in_port: str) -> bool:
-    """Says whether a packet that came in by `in_port` is one for a flow's match, in canonical text.
+def matches(match: str, frame: Frame) -> bool:
+    """Says whether a frame is one for a flow's match, in canonical text.
 
     Raises NotUnderstoodError.
     """
-    return all(test(packet, in_port) for test in _tests(match))
+    return all(test(frame) for test in _tests(match))
 
 
 @lru_cache(maxsize=65536)
@@ -39,10 +37,12 @@ def _test(part: str) -> Test:
     name, given, value = part.partition("=")
     if not given and part in _PROTOCOLS:
         eth_type, number = _PROTOCOLS[part]
-        return lambda p, _: p.eth_type == eth_type and (number is None or p.ip_proto == number)
-    if name in _FIELDS:
-        return _FIELDS[name](value)
-    raise NotUnderstoodError(f"the match {part}")
+        return lambda f: f.packet.eth_type == eth_type and (number is None or f.packet.ip_proto == number)
+    if not given:
+        raise NotUnderstoodError(f"the match {part}")
+    if name in _SPECIAL:
+        return _SPECIAL[name](value)
+    return _field(name, value)
 
 
 _PROTOCOLS: dict[str, tuple[int, int | None]] = {
@@ -58,79 +58,72 @@ _PROTOCOLS: dict[str, tuple[int, int | None]] = {
 }
 
 
+def _field(name: str, value: str) -> Test:
+    """Gives the test of a field's value, with or without a mask."""
+    try:
+        field = field_of(name)
+    except NotUnderstoodError:
+        raise NotUnderstoodError(f"the match {name}={value}") from None
+    if field.kind == "address":
+        return _address(field, value)
+    number, _, mask = value.partition("/")
+    bits = number_of(mask) if mask else -1
+    wanted = number_of(number) & bits
+    if field.kind == "note" or field.name == "tun_id":  # has always a value
+        return lambda f: read(field, f) & bits == wanted
+    return lambda f: getattr(f.packet, field.name) not in (None, "") and read(field, f) & bits == wanted
+
+
+def _address(field: Field, value: str) -> Test:
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        raise NotUnderstoodError(f"the address {value}") from None
+    low, high = int(network.network_address), int(network.broadcast_address)
+    six = network.version == 6
+
+    def test(frame: Frame) -> bool:
+        held = getattr(frame.packet, field.name)
+        return bool(held) and (":" in held) is six and low <= read(field, frame) <= high
+
+    return test
+
+
 def _in_port(value: str) -> Test:
     name = unquoted(value)
-    return lambda _, in_port: in_port == name
+    return lambda f: f.in_port == name
 
 
 def _vlan(value: str) -> Test:
     number = int(value, 0)
-    return lambda p, _: p.vlan == (None if number == _NO_TAG else number)
+    return lambda f: f.packet.vlan == (None if number == _NO_TAG else number)
 
 
 def _vlan_tci(value: str) -> Test:
     number, _, mask = value.partition("/")
     wanted, bits = int(number, 0), int(mask or "0xffff", 0)
-    return lambda p, _: ((0 if p.vlan is None else p.vlan | 0x1000) & bits) == wanted & bits
+    return lambda f: ((0 if f.packet.vlan is None else f.packet.vlan | _PRESENT) & bits) == wanted & bits
 
 
-def _mac(field: str) -> Callable[[str], Test]:
-    def test(value: str) -> Test:
-        address, _, mask = value.partition("/")
-        bits = bits_of(mask) if mask else (1 << 48) - 1
-        wanted = bits_of(address) & bits
-        return lambda p, _: bits_of(getattr(p, field)) & bits == wanted
-
-    return test
-
-
-def _address(field: str) -> Callable[[str], Test]:
-    def test(value: str) -> Test:
-        wanted = ip_network(value, strict=False)
-        return lambda p, _: bool(getattr(p, field)) and ip_address(getattr(p, field)) in wanted
-
-    return test
+def _tracked(value: str) -> Test:
+    """Gives the test of ``+trk-new`` and its like."""
+    wanted, unwanted = set[str](), set[str]()
+    for part in value.replace("-", " -").replace("+", " +").split():
+        if part[0] not in "+-" or part[1:] not in _STATES:
+            raise NotUnderstoodError(f"the match ct_state={value}")
+        (wanted if part[0] == "+" else unwanted).add(part[1:])
+    return lambda f: wanted <= f.tracked and not unwanted & f.tracked
 
 
-def _number(field: str) -> Callable[[str], Test]:
-    def test(value: str) -> Test:
-        number, _, mask = value.partition("/")
-        bits = int(mask, 0) if mask else -1
-        wanted = int(number, 0) & bits
-        return lambda p, _: getattr(p, field) is not None and getattr(p, field) & bits == wanted
-
-    return test
-
-
-def _tunnel(value: str) -> Test:
-    wanted = int(value, 0)
-    return lambda p, _: (p.tun_id or 0) == wanted
-
-
-_FIELDS: dict[str, Callable[[str], Test]] = {
+_SPECIAL: dict[str, Callable[[str], Test]] = {
     "in_port": _in_port,
     "dl_vlan": _vlan,
     "vlan_tci": _vlan_tci,
-    "dl_src": _mac("eth_src"),
-    "dl_dst": _mac("eth_dst"),
-    "dl_type": _number("eth_type"),
-    "tun_id": _tunnel,
-    "arp_op": _number("arp_op"),
-    "arp_spa": _address("ip_src"),
-    "arp_tpa": _address("ip_dst"),
-    "arp_sha": _mac("arp_sha"),
-    "nw_src": _address("ip_src"),
-    "nw_dst": _address("ip_dst"),
-    "ipv6_src": _address("ip_src"),
-    "ipv6_dst": _address("ip_dst"),
-    "nw_proto": _number("ip_proto"),
-    "tp_src": _number("port_src"),
-    "tp_dst": _number("port_dst"),
-    "icmp_type": _number("icmp_type"),
-    "icmpv6_type": _number("icmp_type"),
+    "vlan_vid": _vlan_tci,
+    "ct_state": _tracked,
+    "conj_id": lambda value: _conjunction(int(value, 0)),
 }
 
 
-def unquoted(name: str) -> str:
-    """Gives a port's name out of the canonical text of a flow."""
-    return name.strip('"')
+def _conjunction(number: int) -> Test:
+    return lambda f: f.notes.get("conj_id", 0) == number

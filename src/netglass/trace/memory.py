@@ -1,7 +1,7 @@
-"""What switches have learnt from the frames that passed: where senders are, and the flows that they made themselves.
+"""What is remembered from the frames that passed: where senders are, flows that switches made, conversations, errors.
 
 The tracer lets the question for an address and its answer pass before the packet, as they do on real hosts, so that
-every switch on the way has heard both ends.
+every switch on the way has heard both ends; and the reply after it, which is known by what the packet left behind.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netglass.trace.acting import Learnt
-from netglass.trace.packet import is_flooded
-from netglass.trace.result import Hop
+from netglass.trace.packet import Packet, is_flooded
+from netglass.trace.result import End, Hop
+from netglass.trace.tracking import Tracker
 
 Switch = tuple[str, str]
 """A host (empty: none) and the name of what switches there."""
@@ -18,10 +19,18 @@ Switch = tuple[str, str]
 
 @dataclass
 class Memory:
-    """Grows while frames pass; everything in it is younger than any timeout."""
+    """Grows while frames pass; everything in it is younger than any timeout.
+
+    known    (host, namespace, device, address) -> MAC of who has it, as who asked, or was asked, remembers
+    tracker  conversations, wherever they are followed
+    errors   ICMP errors that are due, with who sends them
+    """
 
     places: dict[tuple[Switch, int, str], str] = field(default_factory=dict)
     flows: dict[tuple[Switch, int], list[Learnt]] = field(default_factory=dict)
+    known: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
+    tracker: Tracker = field(default_factory=Tracker)
+    errors: list[tuple[End, Packet]] = field(default_factory=list)
     _hops: list[Hop | None] = field(default_factory=list)
 
     @property

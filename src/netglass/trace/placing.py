@@ -6,6 +6,7 @@ Called by trace.model only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from netglass.base.ids import qvo_name, tap_name
@@ -18,31 +19,44 @@ from netglass.model.snapshot import Snapshot
 from netglass.trace.fabric import Fabric, GuestRoute, Outsider, Station, Wire
 from netglass.trace.result import End
 from netglass.trace.stack import end_of
+from netglass.trace.told import Told
 
 _ROUTERS = "network:router"  # the beginning of the owner of every router's port
 
 
-def fabric_around(snapshot: Snapshot, ports: Iterable[Port], beyond: str = "", network: str = "") -> Fabric:
-    """Gives all that a packet between the ports can meet: the hosts that have one of their networks, or of those that
-    routers join with them, and who is thought to be outside on external networks among these.
+@dataclass(frozen=True)
+class Around:
+    """What a fabric is wanted for.
 
-    beyond   an address that the packet is for; somebody has it, if it is of an external subnet
-    network  where the packet comes from, when no port of ours sends it
+    ports      that a packet goes between
+    addresses  that it goes between, where these are no port's
+    network    where it comes from, when no port of ours sends it
+    """
+
+    ports: tuple[Port, ...]
+    addresses: tuple[str, ...] = ()
+    network: str = ""
+
+
+def fabric_around(snapshot: Snapshot, around: Around) -> Fabric:
+    """Gives all that a packet can meet: the hosts that have one of the networks concerned, or of those that routers
+    join with them, and who is thought to be outside on external networks among these.
 
     Cost: compiles each of these hosts.
     """
-    known = list(ports)
-    known += _behind(snapshot, beyond)
-    networks = _joined(snapshot, {port.network_id for port in known} | ({network} if network else set()))
+    known = [*around.ports, *(port for address in around.addresses for port in _behind(snapshot, address))]
+    networks = _joined(snapshot, {port.network_id for port in known} | ({around.network} if around.network else set()))
     hosts = {port.host_id for port in known if port.host_id}
     for network in networks:
         hosts.update(row.host for row in snapshot.rows("local_vlans_by_network", network))
         hosts.update(port.host_id for port in snapshot.rows("dhcp_ports_by_network", network) if port.host_id)
     rows = sorted((row for h in hosts if (row := snapshot.get(Host, h)) is not None), key=lambda row: row.id)
     states = [compile_host(snapshot, row.id) for row in rows]
-    stations = [station for state in states for station in _stations(snapshot, state)]
+    told = Told.of(states)
+    stations = [station for state in states for station in _stations(snapshot, state, told)]
     wires = _wires(rows)
-    return Fabric.of(states, [wire for _, wire in wires], stations, _outsiders(snapshot, networks, wires, beyond))
+    outsiders = _outsiders(snapshot, networks, wires, around.addresses)
+    return Fabric.of(states, [wire for _, wire in wires], stations, outsiders)
 
 
 def end_at(fabric: Fabric, port: Port, name: str, address: str) -> End | None:
@@ -103,40 +117,69 @@ def _joined(snapshot: Snapshot, networks: set[str]) -> set[str]:
     return found
 
 
-def _behind(snapshot: Snapshot, address: str) -> list[Port]:
-    """Gives the ports of routers that hold a floating address."""
-    floating = snapshot.rows("floating_ips_by_address", address) if address else []
-    return [port for one in floating if one.router_id for port in snapshot.rows("ports_by_device", one.router_id)]
+def _behind(snapshot: Snapshot, address: str) -> Iterator[Port]:
+    """Gives the ports that a packet for an address may come to from outside: the holder's on an external network, and
+    all of the router that translates it.
+    """
+    for floating in snapshot.rows("floating_ips_by_address", address):
+        if floating.router_id:
+            yield from snapshot.rows("ports_by_device", floating.router_id)
+    for network in snapshot.rows("networks_external", True):
+        for subnet in snapshot.rows("subnets_by_network", network.id):
+            for port in snapshot.rows("ports_by_address", (subnet.id, address)):
+                yield port
+                if port.device_owner.startswith(_ROUTERS):
+                    yield from snapshot.rows("ports_by_device", port.device_id)
 
 
-def _stations(snapshot: Snapshot, state: HostState) -> Iterator[Station]:
+def _stations(snapshot: Snapshot, state: HostState, told: Told) -> Iterator[Station]:
     ports = {port.id: port for port in snapshot.rows("ports_by_host", state.host)}
     taps = {tap_name(port_id): port for port_id, port in ports.items()}
     plugged = taps | {qvo_name(port_id): port for port_id, port in ports.items()}
     for guest in state.guests:
         for nic in guest.nics:
             if nic.tap in taps:
-                yield _station(snapshot, taps[nic.tap], state.host, nic.tap)
+                yield _station(snapshot, taps[nic.tap], (state.host, nic.tap, nic.mtu), told)
     for switch_port in state.switch_ports:
         if switch_port.awaited and switch_port.name in plugged:
-            yield _station(snapshot, plugged[switch_port.name], state.host, switch_port.name)
+            port = plugged[switch_port.name]
+            network = snapshot.get(Network, port.network_id)
+            mtu = network.mtu if network is not None else 0
+            yield _station(snapshot, port, (state.host, switch_port.name, mtu), told)
 
 
-def _station(snapshot: Snapshot, port: Port, host: str, device: str) -> Station:
-    end = End(
-        host=host,
-        device=device,
-        mac=port.mac_address,
-        ref=ref(port),
-        name=label(snapshot, port),
-        guest=True,
-    )
+def _station(snapshot: Snapshot, port: Port, at: tuple[str, str, int], told: Told) -> Station:
+    host, device, mtu = at
+    name = label(snapshot, port)
+    end = End(host=host, device=device, mac=port.mac_address, ref=ref(port), name=name, guest=True)
     routes: list[GuestRoute] = []
+    untold: list[str] = []
     for fixed in port.fixed_ips:
         subnet = snapshot.get(Subnet, fixed.subnet_id)
-        if subnet is not None:
-            routes += _guest_routes(subnet, _gateway(snapshot, subnet))
-    return Station(end, tuple(fixed.ip_address for fixed in port.fixed_ips), tuple(routes))
+        if subnet is None:
+            continue
+        given = told.gives(port, fixed.ip_address)
+        if not given and not _made(subnet):
+            untold.append(fixed.ip_address)
+        routes += told.routes(port, subnet) if given and subnet.ip_version == 4 else _by_intent(snapshot, subnet)
+    addresses = tuple(fixed.ip_address for fixed in port.fixed_ips)
+    return Station(end, addresses, tuple(_readable(routes)), mtu, tuple(untold))
+
+
+def _made(subnet: Subnet) -> bool:
+    """Says whether guests make their addresses on a subnet themselves."""
+    return subnet.ipv6_address_mode in ("slaac", "dhcpv6-stateless")
+
+
+def _by_intent(snapshot: Snapshot, subnet: Subnet) -> Iterator[GuestRoute]:
+    """Gives the routes of a guest that was set up by hand, or by routers, as the subnet says."""
+    # DHCPv6 tells no routes.
+    own = subnet.host_routes if subnet.ip_version == 4 else ()
+    wanted = [(subnet.cidr, ""), *((route.destination, route.nexthop) for route in own)]
+    gateway = _gateway(snapshot, subnet)
+    if gateway:
+        wanted.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", gateway))
+    yield from (GuestRoute(destination, via, (ref(subnet),)) for destination, via in wanted)
 
 
 def _gateway(snapshot: Snapshot, subnet: Subnet) -> str:
@@ -151,20 +194,16 @@ def _gateway(snapshot: Snapshot, subnet: Subnet) -> str:
     return subnet.gateway_ip or ""
 
 
-def _guest_routes(subnet: Subnet, gateway: str) -> Iterator[GuestRoute]:
-    """Gives what DHCP, or a router, tells a guest on a subnet; what cannot be read, no guest is told."""
-    # DHCPv6 tells no routes.
-    own = subnet.host_routes if subnet.ip_version == 4 else ()
-    wanted = [(subnet.cidr, ""), *((route.destination, route.nexthop) for route in own)]
-    if gateway:
-        wanted.append(("0.0.0.0/0" if subnet.ip_version == 4 else "::/0", gateway))
-    for destination, via in wanted:
+def _readable(routes: Iterable[GuestRoute]) -> Iterator[GuestRoute]:
+    """Leaves out what cannot be read: no guest could take it."""
+    for route in routes:
         try:
-            networks = {ip_network(destination).version, *([ip_address(via).version] if via else [])}
+            versions = {ip_network(route.destination).version}
+            versions |= {ip_address(route.via).version} if route.via else set()
         except ValueError:
             continue
-        if len(networks) == 1:
-            yield GuestRoute(destination, via, (ref(subnet),))
+        if len(versions) == 1:
+            yield route
 
 
 OUTSIDE_MACS = "00:00:5e:00:53:{:02x}"
@@ -172,19 +211,27 @@ OUTSIDE_MACS = "00:00:5e:00:53:{:02x}"
 
 
 def _outsiders(
-    snapshot: Snapshot, networks: Iterable[str], wires: list[tuple[list[str], Wire]], beyond: str
+    snapshot: Snapshot, networks: Iterable[str], wires: list[tuple[list[str], Wire]], beyond: Iterable[str]
 ) -> Iterator[Outsider]:
-    """Gives who is outside on external networks: the provider's routers, and whoever has the address `beyond`."""
+    """Gives who is outside on external networks: the provider's routers, and whoever has one of the addresses there."""
     for network in (snapshot.get(Network, network_id) for network_id in sorted(networks)):
         wire = next((wire for names, wire in wires if network and network.physical_network in names), None)
         if network is None or wire is None or not is_external(snapshot, network):
             continue
-        for subnet in snapshot.rows("subnets_by_network", network.id):
-            found = dict.fromkeys([subnet.gateway_ip or "", beyond])
-            for number, address in enumerate(one for one in found if _is_outside(snapshot, subnet, one)):
-                mac = OUTSIDE_MACS.format(number)
-                end = End(mac=mac, device=wire.name, name=f"{address} outside", address=address)
-                yield Outsider(end, wire.name, network.segmentation_id)
+        subnets = snapshot.rows("subnets_by_network", network.id)
+        cidrs = tuple(subnet.cidr for subnet in subnets if _is_network(subnet.cidr))
+        wanted = [(subnet, one) for subnet in subnets for one in dict.fromkeys([subnet.gateway_ip or "", *beyond])]
+        for number, (_, address) in enumerate(one for one in wanted if _is_outside(snapshot, *one)):
+            end = End(mac=OUTSIDE_MACS.format(number), device=wire.name, name=f"{address} outside", address=address)
+            yield Outsider(end, wire.name, network.segmentation_id, network.id, cidrs)
+
+
+def _is_network(cidr: str) -> bool:
+    try:
+        ip_network(cidr)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_outside(snapshot: Snapshot, subnet: Subnet, address: str) -> bool:

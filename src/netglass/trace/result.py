@@ -130,8 +130,42 @@ class Output(Node, frozen=True, kw_only=True, tag="output"):
     next: Hop
 
 
+CODES = {
+    "answer-lost": "somebody has the next hop's address, and their answer does not come back",
+    "dead-vlan": "the port is not wired, or must not be",
+    "filtered": "an iptables rule says so",
+    "flow-drops": "a flow says so",
+    "link-down": "the device is down",
+    "missing-bridge": "the switch is not there",
+    "missing-device": "the device is not there",
+    "no-answer": "nobody answers who has the next hop's address",
+    "no-flow": "no flow of the first table matches",
+    "no-other-port": "nothing else is on the bridge, or in the VLAN",
+    "no-output": "no action of the flow sends it anywhere",
+    "no-route": "who should send it has no route",
+    "no-sender": "no host has a device for who should send it",
+    "no-tunnel-end": "no host that was looked at takes what comes in the tunnel",
+    "no-way-out": "the device leads nowhere",
+    "nobody-listens": "it is for everybody, and nobody here listens",
+    "nobody-on-wire": "nobody else is on the wire",
+    "nobody-there": "no guest is behind the device",
+    "not-for-address": "who gets it does not have the address, and does not forward",
+    "not-for-mac": "who gets it has another MAC",
+    "not-ip": "a network stack gets what is no packet of IP",
+    "not-wired": "a flow says that the port must not pass frames",
+    "reserved": "no bridge passes on what is for this MAC",
+    "same-port": "its receiver is where it came from",
+    "tagged": "it has a VLAN tag where none may be",
+    "too-big": "it has more bytes than a device on the way takes",
+    "too-long": "it has more bytes than the sender's own device takes",
+    "ttl": "its time to live ends",
+    "unknown-network": "it is of no network that is on the host",
+}
+"""Why a packet ends, for programs: every `Drop.code`."""
+
+
 class Drop(Node, frozen=True, kw_only=True, tag="drop"):
-    """The packet ends here; `code` is stable, `text` says why in words that follow "because"."""
+    """The packet ends here; `code` is one of `CODES`, `text` says why in words that follow "because"."""
 
     code: str
     text: str
@@ -174,14 +208,31 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[Step, ...]
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came back: an answer, a refusal, or ICMP's word on what became of the packet.
+
+    packet     as who sends it would send it
+    delivered  whether the packet's sender got it, and knows it for an answer
+    why        a full sentence
+    hops       where it starts
+    """
+
+    packet: Packet
+    delivered: bool
+    why: str
+    hops: tuple[Hop, ...]
+
+
 class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one packet.
 
     evidence     where this comes from: ``model``
     packet       as its sender would send it; its MACs are empty when the sender does not find the next hop's
     delivered    whether `destination` got it
+    unknown      it was not delivered, and there is a place where the tracer could not follow it further
     why          a full sentence
-    hops         where it starts; more than one when something else had to be sent first
+    hops         where it starts
+    reply        what came back; None: nothing, or nobody looked
     assumptions  what was taken for granted, as full sentences
     caveats      what this source cannot know, as full sentences
     """
@@ -194,8 +245,15 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivered: bool
     why: str
     hops: tuple[Hop, ...]
+    unknown: bool = False
+    reply: Reply | None = None
     assumptions: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Says whether the packet was delivered, and answered where something came back."""
+        return self.delivered and (self.reply is None or self.reply.delivered)
 
 
 def hops_of(hop: Hop) -> Iterator[Hop]:
@@ -206,12 +264,16 @@ def hops_of(hop: Hop) -> Iterator[Hop]:
             yield from hops_of(step.next)
 
 
-def leaves_of(hop: Hop) -> Iterator[tuple[Hop, Leaf]]:
-    """Gives where the copies of a packet end, each with the hop at which it does."""
-    for place in hops_of(hop):
-        for step in place.steps:
-            if isinstance(step, Drop | Deliver | Warn):
-                yield place, step
+def leaves_of(hop: Hop, own: bool = False) -> Iterator[tuple[Hop, Leaf]]:
+    """Gives where the copies of a packet end, each with the hop at which it does.
+
+    own  without those of the questions that were asked on its way
+    """
+    for step in hop.steps:
+        if isinstance(step, Drop | Deliver | Warn):
+            yield hop, step
+        elif isinstance(step, Output) and not (own and step.packet.is_question):
+            yield from leaves_of(step.next, own)
 
 
 def deliveries(hop: Hop) -> Iterator[Deliver]:

@@ -21,6 +21,7 @@ from netglass.trace.result import (
     Hop,
     Nat,
     Output,
+    Reply,
     Rewrite,
     Route,
     Step,
@@ -42,7 +43,7 @@ _FIELDS = {
     "arp_sha": "ARP sender's MAC",
     "arp_tha": "ARP target's MAC",
 }
-_GIVES_UP = dict.fromkeys(("no-answer", "answer-lost", "no-sender", "no-route"), "gives up")
+_GIVES_UP = dict.fromkeys(("no-answer", "answer-lost", "no-sender", "no-route", "too-long"), "gives up")
 _HOW = {"known": ", behind which the receiver was heard", "flood": "", "told": ""}
 
 Names = Callable[[str], str]
@@ -52,7 +53,7 @@ Names = Callable[[str], str]
 class Line:
     """One sentence.
 
-    number  from 1, in the order of the packet's copies
+    number  from 1, in the order of the packet's copies, and on with those of the reply
     depth   how many forks are above it
     text    the sentence, without its number
     why     objects and intent behind it; empty: nothing of ours
@@ -66,26 +67,53 @@ class Line:
     ends: str = ""
 
 
-def heading(trace: Trace) -> str:
-    """Gives what was traced."""
-    packet = trace.packet
-    sent = f"{what(packet)} from {packet.ip_src} to {packet.ip_dst}"
-    ends = f"{_end(trace.source)} to {_end(trace.destination)}"
-    return f"{sent}: {ends}, by the {trace.evidence} at revision {trace.revision}"
+@dataclass(frozen=True)
+class Section:
+    """A packet's way, or that of what came back.
+
+    heading  what was sent, by whom and to whom
+    verdict  the end of it
+    good     it arrived
+    """
+
+    heading: str
+    lines: tuple[Line, ...]
+    verdict: str
+    good: bool
 
 
-def verdict(trace: Trace) -> str:
-    """Gives the end of it."""
-    return f"{'Delivered' if trace.delivered else 'Dropped'}. {trace.why}"
-
-
-def sentences(trace: Trace, name_of: Names = str) -> Iterator[Line]:
-    """Gives a trace's sentences.
+def sections(trace: Trace, name_of: Names = str) -> Iterator[Section]:
+    """Gives a trace as people read it: the packet's way, and where something came back, the way of that.
 
     name_of  how an intent reference is shown; as it is, without
     """
-    number = 0
-    for hop in trace.hops:
+    ends = f"{_end(trace.source)} to {_end(trace.destination)}"
+    heading = f"{_sent(trace.packet)}: {ends}, by the {trace.evidence} at revision {trace.revision}"
+    lines = tuple(_lines(trace.hops, 0, name_of))
+    word = "Delivered" if trace.delivered else "Not known" if trace.unknown else "Dropped"
+    yield Section(heading, lines, f"{word}. {trace.why}", trace.delivered)
+    if trace.reply is not None:
+        back = tuple(_lines(trace.reply.hops, len(lines), name_of))
+        yield Section(f"{_sent(trace.reply.packet)}:", back, _outcome(trace, trace.reply), trace.reply.delivered)
+
+
+def _outcome(trace: Trace, reply: Reply) -> str:
+    if reply.packet.tcp_flags == "ACK,RST" or (trace.delivered and reply.packet.is_error):
+        return f"{'Refused' if reply.delivered else 'Refused, without a word'}. {reply.why}"
+    if trace.delivered:
+        return f"{'Answered' if reply.delivered else 'Not answered'}. {reply.why}"
+    return f"{'Told' if reply.delivered else 'Not told'}. {reply.why}"
+
+
+def _sent(packet: Packet) -> str:
+    said = what(packet)
+    if packet.is_question or packet.is_answer:
+        return f"{said[0].upper()}{said[1:]}"
+    return f"{said} from {packet.ip_src} to {packet.ip_dst}"
+
+
+def _lines(hops: tuple[Hop, ...], number: int, name_of: Names) -> Iterator[Line]:
+    for hop in hops:
         for depth, at in _placed(hop, 0):
             number += 1
             yield Line(number, depth, _sentence(at), tuple(_reasons(at, name_of)), _ends(at))
@@ -156,6 +184,8 @@ def _entered(hop: Hop, step: Enter) -> str:
         return f"takes it from {step.device}"
     if hop.kind == "device":
         return "is where it comes to"
+    if hop.kind == "tunnel":
+        return ""
     carried = f" with {_tag(step.packet)}" if step.packet.vlan is not None and hop.kind == "switch" else ""
     keyed = f" with key {_key(step.packet.tun_id)}" if step.packet.tun_id and hop.kind == "switch" else ""
     return f"gets it by {step.device}{carried}{keyed}"

@@ -103,8 +103,10 @@ def test_a_project_traces_between_its_own_ports_and_no_others(asking: Asking) ->
         ({"source": "vm1"}, 400, "'destination' must be given"),
         ({}, 400, "'source' and 'destination' must be given"),
         ({"source": "vm1", "destination": "vm2", "port": "x"}, 400, "a number is wanted"),
+        ({"source": "vm1", "destination": "vm2", "size": "9k"}, 400, "a number is wanted"),
+        ({"source": "vm1", "destination": "vm2", "one_way": "perhaps"}, 400, "true or false is wanted"),
         ({"source": "vm1", "destination": "vm2", "evidence": "live"}, 400, "model is known"),
-        ({"source": "vm1", "destination": "nobody"}, 404, "no server and no port 'nobody'"),
+        ({"source": "vm1", "destination": "nobody"}, 404, "no server, no router and no port 'nobody'"),
     ],
 )
 def test_a_question_that_means_nothing_is_refused(

@@ -23,8 +23,9 @@ from netglass.desired.state import (
 )
 from netglass.trace.fabric import Fabric, Station, Wire
 from netglass.trace.interpreter import Walk
+from netglass.trace.making import probe, question
 from netglass.trace.memory import Memory
-from netglass.trace.packet import Packet, probe, question
+from netglass.trace.packet import Packet
 from netglass.trace.resolving import neighbour
 from netglass.trace.result import Deliver, Drop, Encap, End, Hop, Output, Table, Warn, deliveries, hops_of, leaves_of
 
@@ -97,7 +98,7 @@ def test_a_receiver_that_was_not_heard_is_flooded_for_within_the_vlan() -> None:
 def test_a_receiver_that_was_heard_gets_the_only_copy() -> None:
     fabric, memory = one_switch(("t1", 1, 5), ("t2", 2, 5), ("t3", 3, 5)), Memory()
     sender = msgspec.structs.replace(fabric.stations["a", "t1"].end, address="10.0.0.1")
-    assert neighbour(fabric, memory, sender, "10.0.0.2").mac == mac(2)
+    assert neighbour(Walk(fabric, memory), sender, "10.0.0.2").mac == mac(2)
     packet = msgspec.structs.replace(probe("10.0.0.1", "10.0.0.2"), eth_src=mac(1), eth_dst=mac(2))
     assert seen(Walk(fabric, memory).emit(sender, packet)) == ["t2"]
 
@@ -132,7 +133,7 @@ def test_no_match_is_a_step_of_its_own() -> None:
 
 
 def test_a_flow_that_is_not_understood_ends_in_a_warning() -> None:
-    odd: list[Thing] = [flow("br-int", 9, "ct_state=+trk", "drop")]
+    odd: list[Thing] = [flow("br-int", 9, "nsh_spi=7", "drop")]
     hop = sent(Fabric.of([state("a", bridge(), port("t1", 5), odd)]), 1, 2, "a", "t1")
     assert [type(leaf) for _, leaf in leaves_of(hop)] == [Warn]
 
@@ -267,7 +268,7 @@ def two_over_gre(key_there: int = 9) -> Fabric:
 def test_a_tunnel_carries_the_key_and_what_was_learnt_sends_the_next_packet_straight() -> None:
     fabric, memory = two_over_gre(), Memory()
     sender = msgspec.structs.replace(fabric.stations["a", "t1"].end, address="10.0.0.1")
-    found = neighbour(fabric, memory, sender, "10.0.0.2")
+    found = neighbour(Walk(fabric, memory), sender, "10.0.0.2")
     assert found.mac == mac(2)
     packet = msgspec.structs.replace(probe("10.0.0.1", "10.0.0.2"), eth_src=mac(1), eth_dst=mac(2))
     hop = Walk(fabric, memory).emit(sender, packet)
@@ -303,8 +304,8 @@ def test_an_arp_responder_answers_in_the_owners_place() -> None:
     ]
     fabric = Fabric.of([state("a", bridge(), port("t1", 1), things, extra)], stations=[station("a", "t1", 1)])
     sender = msgspec.structs.replace(fabric.stations["a", "t1"].end, address="10.0.0.1")
-    assert neighbour(fabric, Memory(), sender, "10.0.0.2").mac == mac(2)
-    assert neighbour(fabric, Memory(), sender, "10.0.0.3").mac == ""
+    assert neighbour(Walk(fabric, Memory()), sender, "10.0.0.2").mac == mac(2)
+    assert neighbour(Walk(fabric, Memory()), sender, "10.0.0.3").mac == ""
 
 
 # --- namespaces
@@ -354,5 +355,5 @@ def test_ipv6_neighbours_are_asked_for_by_multicast() -> None:
     end = End(host="a", device="t1", mac=mac(1), name="t1", address="fd00::1", guest=True)
     states = [state("a", bridge(), port("t1", 5), things)]
     fabric = Fabric.of(states, stations=[Station(end, ("fd00::1",))])
-    assert neighbour(fabric, Memory(), end, "fd00::9").mac == mac(9)
+    assert neighbour(Walk(fabric, Memory()), end, "fd00::9").mac == mac(9)
     assert question(mac(1), "fd00::1", "fd00::9").eth_dst == "33:33:ff:00:00:09"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from netglass.trace.acting import Action, applied, learn, parse_actions
-from netglass.trace.matching import NotUnderstoodError, matches
-from netglass.trace.packet import BROADCAST, Packet, answer, probe, question
+from netglass.trace.acting import Action, Learnt, applied, learn, parse_actions
+from netglass.trace.fields import Field, Frame, NotUnderstoodError, field_of
+from netglass.trace.lookup import decisive
+from netglass.trace.making import answer, probe, question
+from netglass.trace.matching import matches
+from netglass.trace.packet import BROADCAST, Packet
 
 ONE, TWO = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
 PING = msgspec.structs.replace(probe("10.0.0.1", "10.0.0.2"), eth_src=ONE, eth_dst=TWO)
@@ -47,24 +50,103 @@ WHO = question(ONE, "10.0.0.1", "10.0.0.2")
     ],
 )
 def test_a_match_is_for_the_packets_that_it_says(match: str, packet: Packet, expected: bool) -> None:
-    assert matches(match, packet, "a-b") is expected
+    assert matches(match, Frame(packet, "a-b")) is expected
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ("ct_state=+trk", True),
+        ("ct_state=+est-rel-rpl+trk", False),
+        ("ct_state=+new-est+trk", True),
+        ("ct_state=-trk", False),
+        ("ct_mark=0x1", False),
+        ("ct_mark=0", True),
+        ("ct_zone=3", True),
+        ("reg5=0x7", True),
+        ("reg5=0x8/0xf", False),
+        ("reg6=0", True),
+        ("metadata=0x1", False),
+        ("icmp,icmp_type=8,icmp_code=0", True),
+        ("ip,nw_ttl=64", True),
+    ],
+)
+def test_a_match_is_for_what_the_switch_noted_beside_the_packet(match: str, expected: bool) -> None:
+    frame = Frame(PING, "a", {"reg5": 7, "ct_zone": 3}, frozenset({"trk", "new"}))
+    assert matches(match, frame) is expected
 
 
 def test_what_is_not_understood_is_said_and_never_taken_for_no_match() -> None:
-    with pytest.raises(NotUnderstoodError, match="ct_state"):
-        matches("ct_state=+trk", PING, "a")
+    for match in ("nsh_spi=7", "ct_state=+odd", "nw_src=10.0.0.0.1", "reg5=x"):
+        with pytest.raises(NotUnderstoodError):
+            matches(match, Frame(PING, "a"))
     with pytest.raises(NotUnderstoodError, match="meter:3"):
         parse_actions("meter:3,NORMAL")
 
 
 def test_actions_are_read_in_their_order() -> None:
     assert parse_actions('strip_vlan,set_field:0x1->tun_id,output:"gre-1",output:b') == (
-        Action("set", "vlan", None),
-        Action("set", "tun_id", 1),
+        Action("untag"),
+        Action("set", Field("tun_id", "number"), 1),
         Action("output", value="gre-1"),
         Action("output", value="b"),
     )
-    assert parse_actions("mod_vlan_vid:3,resubmit(,10)") == (Action("set", "vlan", 3), Action("goto", value=10))
+    vlan = Field("vlan", "vlan")
+    assert parse_actions("mod_vlan_vid:3,resubmit(,10)") == (Action("set", vlan, 3), Action("goto", value=10))
+    nested = "ct(commit,zone=NXM_NX_REG6[0..15],exec(set_field:0x1->ct_mark)),drop"
+    assert [action.verb for action in parse_actions(nested)] == ["track", "drop"]
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        ("load:0x5->NXM_NX_REG5[]", {"reg5": 5, "reg6": 0x1234}),
+        ("set_field:0x5->reg5", {"reg5": 5, "reg6": 0x1234}),
+        ("load:0xff->NXM_NX_REG6[0..7]", {"reg6": 0x12FF}),
+        ("move:NXM_NX_REG6[8..15]->NXM_NX_REG7[]", {"reg6": 0x1234, "reg7": 0x12}),
+        ("move:NXM_OF_VLAN_TCI[0..11]->NXM_NX_REG8[0..11]", {"reg6": 0x1234, "reg8": 5}),
+    ],
+)
+def test_registers_hold_what_is_put_into_their_bits(text: str, notes: dict[str, int]) -> None:
+    (action,) = parse_actions(text)
+    assert applied(action, Frame(TAGGED, "a", {"reg6": 0x1234})).notes == notes
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        (f"mod_dl_dst:{ONE}", "eth_dst", ONE),
+        ("load:0xfa163e000001->NXM_OF_ETH_DST[]", "eth_dst", ONE),
+        ("set_field:10.9.9.9->ip_dst", "ip_dst", "10.9.9.9"),
+        ("mod_nw_src:10.9.9.9", "ip_src", "10.9.9.9"),
+        ("dec_ttl", "ttl", 63),
+        ("load:0->NXM_OF_VLAN_TCI[]", "vlan", None),
+        ("set_field:4103->vlan_vid", "vlan", 7),
+    ],
+)
+def test_fields_of_the_packet_are_set_whatever_they_are_called(text: str, field: str, value: object) -> None:
+    (action,) = parse_actions(text)
+    assert getattr(applied(action, Frame(TAGGED, "a")).packet, field) == value
+
+
+def test_a_conjunction_stands_for_all_combinations_of_its_dimensions() -> None:
+    def flow(match: str, actions: str, priority: int = 9) -> Learnt:
+        return Learnt(0, priority, match, actions)
+
+    flows = [
+        flow("ip,nw_src=10.0.0.1", "conjunction(3,1/2)"),
+        flow("ip,nw_src=10.0.0.9", "conjunction(3,1/2)"),
+        flow("ip,nw_dst=10.0.0.2", "conjunction(3,2/2)"),
+        flow("ip,conj_id=3", "output:a"),
+        flow("", "drop", 1),
+    ]
+    chosen = decisive(flows, Frame(PING, "a"))
+    assert chosen is not None
+    assert chosen.actions == "output:a"
+    other = msgspec.structs.replace(PING, ip_dst="10.0.0.7")
+    chosen = decisive(flows, Frame(other, "a"))
+    assert chosen is not None
+    assert chosen.actions == "drop"
 
 
 LEARN = (
@@ -76,12 +158,12 @@ LEARN = (
 
 def test_a_learnt_flow_leads_back_to_where_the_sender_is() -> None:
     (action,) = parse_actions(LEARN)
-    found = learn(str(action.value), msgspec.structs.replace(TAGGED, tun_id=9), "gre-2")
+    found = learn(str(action.value), Frame(msgspec.structs.replace(TAGGED, tun_id=9), "gre-2"))
     assert (found.table, found.priority) == (20, 1)
     assert found.match == f"dl_vlan=5,dl_dst={ONE}"
     assert parse_actions(found.actions) == (
-        Action("set", "vlan", None),
-        Action("set", "tun_id", 9),
+        Action("untag"),
+        Action("set", field_of("tun_id"), 9),
         Action("output", value="gre-2"),
     )
 
@@ -93,8 +175,8 @@ def test_the_arp_responders_actions_turn_a_request_into_its_answer() -> None:
         f"set_field:{TWO}->arp_sha,set_field:10.0.0.2->arp_spa,IN_PORT"
     )
     *setting, last = parse_actions(text)
-    packet = WHO
+    frame = Frame(WHO, "a")
     for action in setting:
-        packet = applied(action, packet)
+        frame = applied(action, frame)
     assert last == Action("back")
-    assert packet == answer(WHO, TWO)
+    assert frame.packet == answer(WHO, TWO)

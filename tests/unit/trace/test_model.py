@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import netglass.trace as trace_package
 from netglass.base.errors import Invalid, NotFound
 from netglass.model.resources import Network, Port, Row, Server
 from netglass.trace.model import Wish, trace_model
-from netglass.trace.result import hops_of
+from netglass.trace.result import CODES, hops_of
 from unit.trace.test_traces_told import two_networks
 from unit.trace.trace_cloud import TraceCloud
 
@@ -35,6 +39,14 @@ def test_ends_are_named_as_people_name_them(cloud: TraceCloud, source: str, dest
     assert trace_model(cloud.snapshot, Wish(source, destination)).delivered
 
 
+def test_every_reason_to_drop_a_packet_is_written_down() -> None:
+    texts = [path.read_text() for path in Path(trace_package.__path__[0]).glob("*.py")]
+    used = {
+        code for text in texts for code in re.findall(r'(?:code=|return |packet, )"([a-z]+(?:-[a-z]+)*)"[,)]', text)
+    }
+    assert used == set(CODES)
+
+
 def test_ends_are_named_by_id(cloud: TraceCloud) -> None:
     trace = trace_model(cloud.snapshot, Wish(cloud.server_of("vm1"), cloud.port_of("vm2")))
     assert trace.delivered
@@ -44,7 +56,7 @@ def test_ends_are_named_by_id(cloud: TraceCloud) -> None:
 @pytest.mark.parametrize(
     ("wish", "fault", "says"),
     [
-        (Wish("nobody", "vm1"), NotFound, "no server and no port 'nobody'"),
+        (Wish("nobody", "vm1"), NotFound, "no server, no router and no port 'nobody'"),
         (Wish("vm1", "10.0.0.99@net1"), NotFound, "No port that you may trace has 10.0.0.99"),
         (Wish("vm1", "dhcp:net2"), NotFound, "No DHCP server"),
         (Wish("10.0.0.11", "vm1"), Invalid, "10.0.0.11@<network>"),

@@ -11,7 +11,7 @@ import pytest
 from netglass.model.resources import HostSettings, Router, Subnet
 from netglass.trace.model import Wish, trace_model
 from netglass.trace.result import Trace
-from netglass.trace.telling import heading, sentences, verdict
+from netglass.trace.telling import sections
 from unit.trace.trace_cloud import SETTINGS, TraceCloud, uuid
 
 TOLD = Path(__file__).parent / "told"
@@ -194,11 +194,84 @@ def to_the_internet_ipv6() -> tuple[TraceCloud, Wish]:
     return routed_ipv6(), Wish("vm1", "2001:db8:10::10")
 
 
+def from_the_internet_ipv6() -> tuple[TraceCloud, Wish]:
+    return routed_ipv6(), Wish("outside", "vm1")
+
+
 def router_down() -> tuple[TraceCloud, Wish]:
     cloud = routed()
     router = next(row for row in cloud.rows.values() if isinstance(row, Router))
     cloud.change(router.id, admin_state_up=False)
     return cloud, Wish("vm1", "vm2")
+
+
+def metadata_by_a_router() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "metadata")
+
+
+def metadata_of_an_isolated_network() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("vm1", "metadata")
+
+
+def search_for_dhcp() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("vm1", "dhcp", "dhcp")
+
+
+def search_for_dhcp_in_tunnels() -> tuple[TraceCloud, Wish]:
+    return tunnelled("vxlan", populated=True), Wish("vm1", "dhcp", "dhcp")
+
+
+def question() -> tuple[TraceCloud, Wish]:
+    cloud = TraceCloud()
+    two_networks(cloud)
+    return cloud, Wish("vm1", "vm2", "arp")
+
+
+def question_that_a_switch_answers() -> tuple[TraceCloud, Wish]:
+    return tunnelled("vxlan", populated=True), Wish("vm1", "vm2", "arp")
+
+
+def too_big_for_a_router() -> tuple[TraceCloud, Wish]:
+    cloud = routed()
+    cloud.change(cloud.network_of("vm2"), mtu=1450)
+    return cloud, Wish("vm1", "vm2", size=1451)
+
+
+def too_big_from_outside() -> tuple[TraceCloud, Wish]:
+    cloud = routed()
+    cloud.change(cloud.network_of("vm2"), mtu=1450)
+    return cloud, Wish("198.51.100.7@public", "203.0.113.77", "tcp", 22, size=1500)
+
+
+def too_big_for_the_sender() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "vm2", size=1501)
+
+
+def no_way_back() -> tuple[TraceCloud, Wish]:
+    cloud = routed()
+    subnet = next(r for r in cloud.rows.values() if isinstance(r, Subnet) and r.network_id == cloud.network_of("vm2"))
+    cloud.change(subnet.id, gateway_ip=None)
+    return cloud, Wish("vm1", "vm2")
+
+
+def refused() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "r1", "tcp", 22)
+
+
+def proxy_reached_directly() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "r1", "tcp", 9697)
+
+
+def back_to_itself() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm2", "203.0.113.77", "tcp", 22)
+
+
+def nobody_next() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "10.0.1.99")
 
 
 STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
@@ -222,7 +295,22 @@ STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
     (from_the_internet, True),
     (by_router_ipv6, True),
     (to_the_internet_ipv6, True),
+    (from_the_internet_ipv6, True),
     (router_down, False),
+    (metadata_by_a_router, True),
+    (metadata_of_an_isolated_network, True),
+    (search_for_dhcp, True),
+    (search_for_dhcp_in_tunnels, True),
+    (question, True),
+    (question_that_a_switch_answers, True),
+    (too_big_for_a_router, False),
+    (too_big_from_outside, False),
+    (too_big_for_the_sender, False),
+    (no_way_back, True),
+    (refused, True),
+    (proxy_reached_directly, False),
+    (back_to_itself, True),
+    (nobody_next, False),
 )
 
 
@@ -253,12 +341,14 @@ def test_no_written_trace_is_left_over() -> None:
 
 
 def told(trace: Trace, cloud: TraceCloud) -> str:
-    lines = [heading(trace)]
-    for line in sentences(trace, cloud.name_of):
-        indent = "  " * line.depth
-        lines.append(f"{indent}{line.number:3}. {line.text}{f'  [{line.ends}]' if line.ends else ''}")
-        lines += [f"{indent}       {reason}" for reason in line.why]
-    lines.append(verdict(trace))
+    lines = []
+    for section in sections(trace, cloud.name_of):
+        lines.append(section.heading)
+        for line in section.lines:
+            indent = "  " * line.depth
+            lines.append(f"{indent}{line.number:3}. {line.text}{f'  [{line.ends}]' if line.ends else ''}")
+            lines += [f"{indent}       {reason}" for reason in line.why]
+        lines.append(section.verdict)
     lines += [f"assumed: {text}" for text in trace.assumptions]
     lines += [f"caveat: {text}" for text in trace.caveats]
     return "".join(f"{line}\n" for line in lines)

@@ -23,6 +23,7 @@ from netglass.model.draft import Draft
 from netglass.model.protocol import GuestReport, Registration, Report
 from netglass.model.resources import HostSettings, Server
 from netglass.model.snapshot import Snapshot
+from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 
@@ -44,6 +45,7 @@ class InProcess:
         tokens = Tokens(Fernet.generate_key(), 3600, self._store)
         services = Services(
             store=self._store,
+            healings=Healings(self._store),
             reports=self._reports,
             tokens=tokens,
             questions=Questions(),

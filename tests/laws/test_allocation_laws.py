@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
-from itertools import count
+from itertools import combinations, count
 from typing import Any
 
 import msgspec
@@ -23,17 +23,37 @@ from netglass.control.dhcp import decide_host_network, decide_unhost_network, is
 from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
 from netglass.control.ports import decide_create_port, decide_delete_port, decide_update_port
 from netglass.control.security_groups import decide_delete_group
+from netglass.control.subnet_pools import (
+    decide_add_prefixes,
+    decide_create_subnet_pool,
+    decide_delete_subnet_pool,
+    decide_onboard,
+    decide_remove_prefixes,
+)
 from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
 from netglass.model.caller import Caller, CloudSettings
+from netglass.model.claims import claims
 from netglass.model.draft import Draft
-from netglass.model.resources import ROW_TYPES, Host, HostSettings, LocalVlan, Network, Port, Row, SecurityGroup, Subnet
-from netglass.model.snapshot import NUMBERS, Snapshot, claims
+from netglass.model.resources import (
+    ROW_TYPES,
+    Host,
+    HostSettings,
+    LocalVlan,
+    Network,
+    Port,
+    Row,
+    SecurityGroup,
+    Subnet,
+    SubnetPool,
+)
+from netglass.model.snapshot import NUMBERS, Snapshot
 
 SETTINGS = CloudSettings(vlan_ranges=(("default", 1000, 1002), ("second", 7, 7)), dhcp_agents_per_network=2)
 ADMIN = Caller(project_id="admin", roles=("admin",))
 CALLERS = {"admin": ADMIN} | {p: Caller(project_id=p, roles=("member",)) for p in ("alice", "bob")}
 HOSTS = ("h1", "h2", "h3")
 CIDRS = ("10.0.0.0/29", "10.0.0.8/30", "fd00::/125", "fd00:0:0:1::/64", "fd00:0:0:2::/64")
+PREFIXES = st.sampled_from(["10.8.0.0/27", "10.8.0.32/28", "10.8.0.0/28", "10.8.0.16/30", "10.0.0.0/29", "10.9.0.0/28"])
 SLAAC = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
 
 number = st.integers(0, 1_000_000)
@@ -129,6 +149,40 @@ class Allocation(RuleBasedStateMachine):
         if auto and cidr.endswith("/64"):
             wanted |= SLAAC | {"enable_dhcp": True}
         self.decide(self.caller(caller, network), lambda d: decide_create_subnet(d, wanted))
+
+    @precondition(lambda self: self.snapshot.count(SubnetPool) < 3)
+    @rule(caller=callers, prefixes=st.lists(PREFIXES, min_size=1, max_size=2), quota=st.sampled_from([None, 16, 64]))
+    def make_pool(self, caller: str, prefixes: list[str], quota: int | None) -> None:
+        wanted = {"prefixes": prefixes, "default_prefixlen": 29, "default_quota": quota, "shared": True}
+        self.decide("alice" if caller == "owner" else caller, lambda d: decide_create_subnet_pool(d, wanted))
+
+    @precondition(lambda self: self.snapshot.count(SubnetPool) and self.snapshot.count(Network))
+    @rule(caller=callers, at=number, of=number, length=st.sampled_from([None, 28, 29, 30]), cidr=st.none() | PREFIXES)
+    def make_subnet_of_pool(self, caller: str, at: int, of: int, length: int | None, cidr: str | None) -> None:
+        network, pool = self.pick(Network, at), self.pick(SubnetPool, of)
+        wanted = {"network_id": network.id, "ip_version": 4, "subnetpool_id": pool.id, "cidr": cidr}
+        if cidr is None:
+            wanted["prefixlen"] = length
+        self.decide(self.caller(caller, network), lambda d: decide_create_subnet(d, wanted))
+
+    @precondition(lambda self: self.snapshot.count(SubnetPool))
+    @rule(caller=callers, at=number, prefixes=st.lists(PREFIXES, max_size=2), more=st.booleans())
+    def change_pool(self, caller: str, at: int, prefixes: list[str], more: bool) -> None:
+        pool = self.pick(SubnetPool, at)
+        change = decide_add_prefixes if more else decide_remove_prefixes
+        self.decide(self.caller(caller, pool), lambda d: change(d, pool, prefixes))
+
+    @precondition(lambda self: self.snapshot.count(SubnetPool) and self.snapshot.count(Network))
+    @rule(caller=callers, at=number, of=number)
+    def onboard(self, caller: str, at: int, of: int) -> None:
+        pool, network = self.pick(SubnetPool, at), self.pick(Network, of)
+        self.decide(self.caller(caller, pool), lambda d: decide_onboard(d, pool, network.id))
+
+    @precondition(lambda self: self.snapshot.count(SubnetPool))
+    @rule(caller=callers, at=number)
+    def delete_pool(self, caller: str, at: int) -> None:
+        pool = self.pick(SubnetPool, at)
+        self.decide(self.caller(caller, pool), lambda d: decide_delete_subnet_pool(d, pool))
 
     @precondition(lambda self: self.snapshot.count(Subnet))
     @rule(caller=callers, at=number, dhcp=st.booleans())
@@ -227,6 +281,14 @@ class Allocation(RuleBasedStateMachine):
         assert [claim for claim, times in given_out.items() if times > 1] == []
 
     @invariant()
+    def a_pool_gives_no_address_twice_and_none_that_it_has_not(self) -> None:
+        for pool in self.snapshot.all(SubnetPool):
+            given = [ip_network(s.cidr) for s in self.snapshot.rows("subnets_by_subnetpool", pool.id)]
+            assert not any(a.overlaps(b) for a, b in combinations(given, 2))
+            assert all(any(cidr.subnet_of(ip_network(prefix)) for prefix in pool.prefixes) for cidr in given)
+            assert not any(a.overlaps(b) for a, b in combinations(map(ip_network, pool.prefixes), 2))
+
+    @invariant()
     def what_is_taken_is_what_rows_hold(self) -> None:
         anew = Snapshot.of(all_rows(self.snapshot))
         for name, (row_type, pairs) in NUMBERS.items():
@@ -292,6 +354,8 @@ class Allocation(RuleBasedStateMachine):
                 self.decide("admin", lambda d, port=port: decide_delete_port(d, free_of_device(d, port)))
         for network in list(self.snapshot.all(Network)):
             self.decide("admin", lambda d, network=network: decide_delete_network(d, network))
+        for pool in list(self.snapshot.all(SubnetPool)):
+            self.decide("admin", lambda d, pool=pool: decide_delete_subnet_pool(d, pool))
         for group in list(self.snapshot.all(SecurityGroup)):
             self.decide("admin", lambda d, group=group: decide_delete_group(d, group))
         assert [row for row in all_rows(self.snapshot) if not isinstance(row, Host)] == []

@@ -7,9 +7,12 @@ Source: neutron-lib's exceptions and neutron's IPAM exceptions, master of summer
 from __future__ import annotations
 
 from netglass.base.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable, UserError
+from netglass.control.pool_faults import POOL_WORDS
 from netglass.control.security_faults import SECURITY_WORDS
 
-_WORDS: dict[str, tuple[type[UserError], str]] = SECURITY_WORDS | {
+_WORDS: dict[str, tuple[type[UserError], str]] = {
+    **SECURITY_WORDS,
+    **POOL_WORDS,
     # 404
     "NetworkNotFound": (NotFound, "Network {net_id} could not be found."),
     "SubnetNotFound": (NotFound, "Subnet {subnet_id} could not be found."),

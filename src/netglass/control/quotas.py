@@ -21,6 +21,7 @@ _LARGEST = 2_147_483_647  # a signed 32-bit column in Neutron; larger limits are
 _INDEX = {
     "network": "networks_by_project",
     "subnet": "subnets_by_project",
+    "subnetpool": "subnetpools_by_project",
     "port": "ports_by_project",
     "router": "routers_by_project",
     "floatingip": "floating_ips_by_project",

@@ -61,14 +61,15 @@ def refuse_dhcp_on(network: CidrNetwork) -> None:
         raise invalid_input("First IP '0.0.0.0' of network is not supported if enable_dhcp is True.")
 
 
-def default_gateway(network: CidrNetwork) -> str | None:
+def default_gateway(network: CidrNetwork, *, of_pool: bool = False) -> str | None:
     """Gives the gateway of a subnet that names none: its first address; None when there is no second one.
 
-    In IPv6 that is the prefix itself, every router's anycast address (RFC 4291, 2.6.1), as in Neutron.
+    In IPv6 that is the prefix itself, every router's anycast address (RFC 4291, 2.6.1), but for a block that a subnet
+    pool chose the one after it; both as in Neutron.
     """
     if network.num_addresses == 1:
         return None
-    return str(network.network_address if network.version == 6 else network.network_address + 1)
+    return str(network.network_address if network.version == 6 and not of_pool else network.network_address + 1)
 
 
 def checked_gateway(network: CidrNetwork, text: str | None) -> str | None:

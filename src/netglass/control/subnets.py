@@ -21,6 +21,7 @@ from netglass.control.networks import refuse_small_mtu
 from netglass.control.owners import AUTO_DELETED, ROUTER_INTERFACES, ROUTERS
 from netglass.control.pools import checked_pools, default_pools, refuse_gateway_in
 from netglass.control.spaces import eui64, is_auto, space, text_of
+from netglass.control.subnet_allocation import allocate_cidr
 from netglass.control.tags import ordered_tags
 from netglass.control.visibility import find_network, owns_network, project_for, require_delete, require_update
 from netglass.model.resources import AddressRange, FixedIp, HostRoute, Network, Port, Subnet
@@ -44,13 +45,15 @@ _NEW = "new subnet"
 def decide_create_subnet(d: Decision, wanted: Mapping[str, Any]) -> Subnet:
     """Makes a subnet; gives the row.
 
-    wanted  by field name of Subnet.  network_id, ip_version and cidr must be there; an absent gateway_ip is the
-            first address, one of None is none; absent allocation_pools are all addresses but the gateway
+    wanted  by field name of Subnet.  network_id and ip_version must be there, and cidr or what `allocate_cidr` takes
+            for it; an absent gateway_ip is the first address, one of None is none; absent allocation_pools are all
+            addresses but the gateway
 
     Ports that are on the network already get their address when the subnet gives addresses out of MACs.
 
     Raises NetworkNotFound, PolicyNotAuthorized (another's network, though shared), OverQuota, InvalidInput,
-    HTTPBadRequest, NetworkMTUSubnetConflict, and the faults of pools, name servers and routes.
+    HTTPBadRequest, NetworkMTUSubnetConflict, what `allocate_cidr` raises, and the faults of pools, name servers and
+    routes.
     """
     network = find_network(d, wanted["network_id"])
     if not owns_network(d.caller, network.id, d.snapshot):
@@ -113,7 +116,10 @@ def decide_delete_subnet(d: Decision, subnet: Subnet) -> None:
 def _checked_subnet(d: Decision, network: Network, project_id: str, wanted: Mapping[str, Any]) -> Subnet:
     """Builds the row of a new subnet out of wishes that agree with one another."""
     version = wanted["ip_version"]
-    cidr = subnet_rules.parsed_cidr(wanted["cidr"], version)
+    if wanted.get("cidr"):
+        subnet_rules.parsed_cidr(wanted["cidr"], version)
+    allocated = allocate_cidr(d, network, project_id, wanted)
+    cidr = subnet_rules.parsed_cidr(allocated.cidr, version)
     enable_dhcp = wanted.get("enable_dhcp", True)
     if enable_dhcp:
         subnet_rules.refuse_dhcp_on(cidr)
@@ -121,7 +127,7 @@ def _checked_subnet(d: Decision, network: Network, project_id: str, wanted: Mapp
     if "gateway_ip" in wanted:
         gateway_ip = subnet_rules.checked_gateway(cidr, wanted["gateway_ip"])
     else:
-        gateway_ip = subnet_rules.default_gateway(cidr)
+        gateway_ip = subnet_rules.default_gateway(cidr, of_pool=allocated.chosen)
     subnet = Subnet(
         id=d.fresh.uuid(),
         project_id=project_id,
@@ -141,6 +147,8 @@ def _checked_subnet(d: Decision, network: Network, project_id: str, wanted: Mapp
         ipv6_ra_mode=wanted.get("ipv6_ra_mode"),
         ipv6_address_mode=wanted.get("ipv6_address_mode"),
         service_types=subnet_rules.checked_service_types(wanted.get("service_types") or ()),
+        subnetpool_id=allocated.pool.id if allocated.pool is not None else "",
+        address_scope_id=allocated.pool.address_scope_id if allocated.pool is not None else "",
         created_at=d.now,
         updated_at=d.now,
     )

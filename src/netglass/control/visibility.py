@@ -17,6 +17,7 @@ from netglass.control.faults import disallowed, fault
 from netglass.model.caller import Caller
 from netglass.model.resources import (
     AddressGroup,
+    AddressScope,
     FloatingIp,
     Network,
     Port,
@@ -27,6 +28,7 @@ from netglass.model.resources import (
     SecurityGroup,
     SecurityGroupRule,
     Subnet,
+    SubnetPool,
 )
 from netglass.model.snapshot import Snapshot
 
@@ -58,8 +60,9 @@ def owns_group(caller: Caller, group_id: str, snapshot: Snapshot) -> bool:
 
 
 def is_shared(snapshot: Snapshot, row: Row, project_id: str) -> bool:
-    """Says whether a network, group or address group is shared with a project; the owner's own need not be."""
-    return (isinstance(row, Network) and row.shared) or _is_granted(snapshot, row.id, ACCESS_SHARED, project_id)
+    """Says whether a network, group, address group, pool or scope is shared with a project; one's own need not be."""
+    open_to_all = isinstance(row, (Network, SubnetPool, AddressScope)) and row.shared
+    return open_to_all or _is_granted(snapshot, row.id, ACCESS_SHARED, project_id)
 
 
 def is_external(snapshot: Snapshot, network: Network) -> bool:
@@ -90,16 +93,16 @@ def visible(caller: Caller, row: Row, snapshot: Snapshot) -> bool:
     """Says whether the caller may know that the row exists; what is not visible is answered with 404.
 
     Networks: one's own, and those shared with one's project or external to it.  Subnets: one's own, and those of such
-    a network.
-    Ports: one's own, and those on one's own network.  Security and address groups: one's own and shared ones.
-    Rules: one's own, and those of one's own group.  Other kinds: one's own.  Admins see all.
+    a network.  Ports: one's own, and those on one's own network.  Security and address groups, subnet pools, address
+    scopes: one's own and shared ones.  Rules: one's own, and those of one's own group.  Other kinds: one's own.
+    Admins see all.
     """
     if caller.is_admin or owns(caller, row):
         return True
     if isinstance(row, Network):
         outside = row.external or _is_granted(snapshot, row.id, ACCESS_EXTERNAL, caller.project_id)
         return outside or is_shared(snapshot, row, caller.project_id)
-    if isinstance(row, (SecurityGroup, AddressGroup)):
+    if isinstance(row, (SecurityGroup, AddressGroup, SubnetPool, AddressScope)):
         return is_shared(snapshot, row, caller.project_id)
     if isinstance(row, SecurityGroupRule):
         return owns_group(caller, row.security_group_id, snapshot)
@@ -196,6 +199,8 @@ _MISSING: Mapping[type[Row], tuple[str, str]] = {  # the fault, and the name of 
     SecurityGroup: ("SecurityGroupNotFound", "id"),
     SecurityGroupRule: ("SecurityGroupRuleNotFound", "id"),
     AddressGroup: ("AddressGroupNotFound", "address_group_id"),
+    SubnetPool: ("SubnetPoolNotFound", "subnetpool_id"),
+    AddressScope: ("AddressScopeNotFound", "address_scope_id"),
 }
 
 

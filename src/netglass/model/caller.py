@@ -56,6 +56,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
         default_factory=lambda: {
             "network": 100,
             "subnet": 100,
+            "subnetpool": -1,  # as in Neutron: no limit
             "port": 500,
             "router": 10,
             "floatingip": 50,

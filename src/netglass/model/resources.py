@@ -15,6 +15,11 @@ from typing import ClassVar
 
 import msgspec
 
+from netglass.model.address_pools import AddressScope as AddressScope
+from netglass.model.address_pools import SubnetPool as SubnetPool
+from netglass.model.row import Described as Described
+from netglass.model.row import Row as Row
+
 TUNNEL_ID_MAX = {"gre": (1 << 32) - 1, "vxlan": (1 << 24) - 1, "geneve": (1 << 24) - 1}
 """Largest id of each tunnel type; the smallest is 1 (RFC 2890, key; RFC 7348 and RFC 8926, VNI)."""
 
@@ -27,31 +32,6 @@ FORWARDED_PROTOCOLS = ("sctp", "tcp", "udp")
 
 DEFAULT_GROUP = "default"
 """Name of the security group that each project has, and that no other may have."""
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False, omit_defaults=True):
-    """One object of intent.
-
-    id               unique within its kind; a UUID except where the kind says otherwise
-    project_id       the owner; empty for objects that belong to the cloud
-    revision_number  1 at creation, one more with every change (Neutron's ``standard-attr-revisions``)
-    """
-
-    kind: ClassVar[str]
-
-    id: str
-    project_id: str = ""
-    revision_number: int = 1
-    created_at: str = ""
-    updated_at: str = ""
-
-
-class Described(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """A row with the attributes that Neutron calls standard."""
-
-    name: str = ""
-    description: str = ""
-    tags: tuple[str, ...] = ()  # ascending, each once
 
 
 class Network(Described, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,6 +80,8 @@ class Subnet(Described, frozen=True, kw_only=True, omit_defaults=True):
     ipv6_ra_mode: str | None = None  # slaac, dhcpv6-stateful, dhcpv6-stateless
     ipv6_address_mode: str | None = None
     service_types: tuple[str, ...] = ()
+    subnetpool_id: str = ""  # where its CIDR came from
+    address_scope_id: str = ""  # its pool's; kept here so that hosts need not know pools
 
 
 class FixedIp(msgspec.Struct, frozen=True):
@@ -457,6 +439,8 @@ class Quota(Row, frozen=True, kw_only=True, omit_defaults=True):
 ROW_TYPES: tuple[type[Row], ...] = (
     Network,
     Subnet,
+    SubnetPool,
+    AddressScope,
     Port,
     Router,
     FloatingIp,

@@ -22,6 +22,7 @@ from netglass.model.resources import (
     DEFAULT_GROUP,
     ROW_TYPES,
     AddressGroup,
+    AddressScope,
     FloatingIp,
     Host,
     LocalVlan,
@@ -37,6 +38,7 @@ from netglass.model.resources import (
     SecurityGroupRule,
     Server,
     Subnet,
+    SubnetPool,
     User,
 )
 from netglass.model.rules import rule_key
@@ -71,6 +73,13 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "networks_flat": (Network, lambda n: [n.physical_network] if n.network_type == "flat" else []),
     "subnets_by_network": (Subnet, lambda s: [s.network_id]),
     "subnets_by_project": (Subnet, lambda s: [s.project_id]),
+    "subnets_by_subnetpool": (Subnet, lambda s: [s.subnetpool_id] if s.subnetpool_id else []),
+    "subnetpools_by_project": (SubnetPool, lambda p: [p.project_id]),
+    "subnetpools_shared": (SubnetPool, lambda p: [True] if p.shared else []),
+    "subnetpools_default": (SubnetPool, lambda p: [p.ip_version] if p.is_default else []),
+    "subnetpools_by_scope": (SubnetPool, lambda p: [p.address_scope_id] if p.address_scope_id else []),
+    "address_scopes_by_project": (AddressScope, lambda s: [s.project_id]),
+    "address_scopes_shared": (AddressScope, lambda s: [True] if s.shared else []),
     "ports_by_network": (Port, lambda p: [p.network_id]),
     "ports_by_project": (Port, lambda p: [p.project_id]),
     "ports_by_device": (Port, lambda p: [p.device_id] if p.device_id else []),
@@ -303,34 +312,3 @@ def _count(row: Row, row_type: type[Row], tallies: dict[str, Any], step: int) ->
             count = counts.get(key, 0) + step
             counts = counts.insert(key, count) if count else counts.discard(key)
             tallies[name] = tallies[name].insert(group, counts) if len(counts) else tallies[name].discard(group)
-
-
-def claims(row: Row) -> tuple[tuple[str, str], ...]:
-    """Gives what no other row may hold at the same time, as (scope, key) pairs; the store keeps them unique.
-
-    Source: ARCHITECTURE.md, "Uniqueness is the database's job".
-    """
-    if isinstance(row, Port):
-        taken = [("address", f"{f.subnet_id}/{f.ip_address}") for f in row.fixed_ips]
-        return (("mac", f"{row.network_id}/{row.mac_address}"), *taken)
-    if isinstance(row, Network):
-        if row.network_type == "flat":
-            return (("flat", row.physical_network),)
-        return (("segment", f"{row.network_type}/{row.physical_network}/{row.segmentation_id}"),)
-    if isinstance(row, FloatingIp):
-        held = (("floating", f"{row.port_id}/{row.fixed_ip_address}/{row.floating_network_id}"),)
-        return held if row.port_id else ()
-    if isinstance(row, SecurityGroup):
-        return (("default_group", row.project_id),) if row.name == DEFAULT_GROUP else ()
-    if isinstance(row, RbacPolicy):
-        return (("rbac", f"{row.object_id}/{row.action}/{row.target_project}"),)
-    if isinstance(row, PortForwarding):
-        # Of a range its first port alone: that ranges do not overlap is the decision's matter.
-        return (("forwarding", f"{row.floating_ip_id}/{row.protocol}/{row.external_port}"),)
-    if isinstance(row, LocalVlan):
-        return (("local_vlan", f"{row.host}/{row.vlan}"),)
-    if isinstance(row, Project):
-        return (("project_name", row.name),)
-    if isinstance(row, User):
-        return (("user_name", row.name),)
-    return ()

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from netglass.base.errors import Gone
 from netglass.model.caller import Caller
 from netglass.model.changes import Change, decode_row, encode_row
-from netglass.model.snapshot import Snapshot, claims
+from netglass.model.claims import claims
+from netglass.model.snapshot import Snapshot
 from netglass.store import schema
 
 Mark = tuple[str, str, str, str, str]

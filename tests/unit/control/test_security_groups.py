@@ -28,6 +28,7 @@ from netglass.control.security_groups import (
     ensure_default_group,
 )
 from netglass.model.caller import Caller
+from netglass.model.claims import claims
 from netglass.model.resources import (
     DEFAULT_GROUP,
     AddressGroup,
@@ -38,7 +39,6 @@ from netglass.model.resources import (
     SecurityGroupRule,
 )
 from netglass.model.rules import PROTOCOL_NUMBERS, protocol_number
-from netglass.model.snapshot import claims
 
 
 def group(cloud: Cloud, caller: Caller = ALICE, **wanted: Any) -> SecurityGroup:

@@ -126,7 +126,7 @@ class Action:
     answer: Mapping[str, Any]
     read: Callable[[Mapping[str, Any]], Any]
     decide: Callable[[Decision, Any, Any], Any]
-    show: Callable[[Any, View, Callable[[Row], dict[str, Any]]], Mapping[str, Any]]
+    show: Callable[[Any, View, Callable[[Row], dict[str, Any]]], Mapping[str, Any] | list[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # compared and hashed by identity, so that it can be a key

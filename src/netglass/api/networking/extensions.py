@@ -54,6 +54,12 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension("binding", "Port Binding", "How and where ports are plugged in.", "2014-02-03T10:00:00-00:00"),
     Extension(
+        "default-subnetpools",
+        "Default Subnetpools",
+        "Subnets may ask for the default subnet pool.",
+        "2016-02-18T18:00:00-00:00",
+    ),
+    Extension(
         "dhcp_agent_scheduler",
         "DHCP Agent Scheduler",
         "Administrators see and choose which hosts serve a network's DHCP.",
@@ -253,7 +259,8 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension(
         "standard-attr-tag",
-        "Tag support for resources with standard attribute: network, subnet, port, router, floatingip, security_group",
+        "Tag support for resources with standard attribute: network, subnet, subnetpool, port, router, "
+        "floatingip, security_group",
         "Objects have tags.",
         "2017-01-01T00:00:00-00:00",
     ),
@@ -277,6 +284,24 @@ EXTENSIONS: tuple[Extension, ...] = (
     ),
     Extension(
         "subnet-service-types", "Subnet service types", "Subnets kept for some devices.", "2016-03-15T18:00:00-00:00"
+    ),
+    Extension(
+        "subnet_allocation",
+        "Subnet Allocation",
+        "Subnets get their block out of subnet pools.",
+        "2015-03-30T10:00:00-00:00",
+    ),
+    Extension(
+        "subnet_onboard",
+        "Subnet Onboard",
+        "A network's subnets can be made subnets of a subnet pool.",
+        "2018-12-18T09:00:00-00:00",
+    ),
+    Extension(
+        "subnetpool-prefix-ops",
+        "Subnet Pool Prefix Operations",
+        "Prefixes can be added to subnet pools and taken away.",
+        "2019-02-08T10:00:00-00:00",
     ),
     Extension("tag-creation", "Tag creation extension", "Several tags can be added.", "2024-02-23T00:00:00-00:00"),
     Extension(

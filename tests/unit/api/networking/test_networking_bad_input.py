@@ -10,6 +10,7 @@ from networking_cloud import Cloud
 from starlette.testclient import TestClient
 
 BODY_LIMIT = 1024 * 1024
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 # what is sent, and the status, fault and words that are the answer
 Case = tuple[dict[str, Any], int, str, str]
@@ -116,7 +117,10 @@ def test_an_empty_pool_of_segments_is_a_clear_fault(cloud: Cloud, admin: TestCli
 
 SUBNETS = [
     ({"cidr": "10.9.0.0/24"}, ["network_id"], 400, "HTTPBadRequest", "Required attribute 'network_id' not specified"),
-    ({}, ["cidr"], 400, "HTTPBadRequest", "Required attribute 'cidr' not specified"),
+    ({}, ["cidr"], 400, "BadRequest", "a subnetpool must be specified in the absence of a cidr"),
+    ({"prefixlen": 24}, [], 400, "BadRequest", "cidr and prefixlen must not be supplied together"),
+    ({"use_default_subnetpool": True}, ["cidr"], 400, "BadRequest", "No default subnetpool found for IPv4"),
+    ({"subnetpool_id": NOBODY}, ["cidr"], 404, "SubnetPoolNotFound", f"Subnet pool {NOBODY} could not be found."),
     ({"cidr": "10.9.0.7/24"}, [], 400, "HTTPBadRequest", "Invalid input for cidr. Reason: '10.9.0.7/24' isn't a"),
     ({"cidr": "10.9.0.0"}, [], 400, "HTTPBadRequest", "Invalid input for cidr. Reason:"),
     ({"cidr": "10.9.0.0/33"}, [], 400, "HTTPBadRequest", "Invalid input for cidr. Reason:"),

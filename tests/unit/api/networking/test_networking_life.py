@@ -35,6 +35,8 @@ def test_a_network_is_made_shown_changed_and_deleted(admin: TestClient) -> None:
         "provider:network_type": "vlan",
         "provider:physical_network": "default",
         "provider:segmentation_id": 1000,
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
         "availability_zone_hints": [],
         "availability_zones": [],
         "created_at": made["created_at"],

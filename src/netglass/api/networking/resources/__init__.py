@@ -2,6 +2,7 @@
 
 from netglass.api.networking.declare import Resource
 from netglass.api.networking.resources.address_groups import ADDRESS_GROUP
+from netglass.api.networking.resources.address_scopes import ADDRESS_SCOPE
 from netglass.api.networking.resources.agents import AGENT
 from netglass.api.networking.resources.availability_zones import AVAILABILITY_ZONE
 from netglass.api.networking.resources.default_security_group_rules import DEFAULT_SECURITY_GROUP_RULE
@@ -12,11 +13,14 @@ from netglass.api.networking.resources.ports import PORT
 from netglass.api.networking.resources.rbac_policies import RBAC_POLICY
 from netglass.api.networking.resources.routers import ROUTER
 from netglass.api.networking.resources.security_groups import SECURITY_GROUP, SECURITY_GROUP_RULE
+from netglass.api.networking.resources.subnet_pools import SUBNET_POOL
 from netglass.api.networking.resources.subnets import SUBNET
 
 RESOURCES: tuple[Resource, ...] = (
     NETWORK,
     SUBNET,
+    SUBNET_POOL,
+    ADDRESS_SCOPE,
     PORT,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
@@ -32,6 +36,7 @@ RESOURCES: tuple[Resource, ...] = (
 
 __all__ = [
     "ADDRESS_GROUP",
+    "ADDRESS_SCOPE",
     "AGENT",
     "AVAILABILITY_ZONE",
     "DEFAULT_SECURITY_GROUP_RULE",
@@ -44,4 +49,5 @@ __all__ = [
     "SECURITY_GROUP",
     "SECURITY_GROUP_RULE",
     "SUBNET",
+    "SUBNET_POOL",
 ]

@@ -18,6 +18,7 @@ from netglass.api.networking.resources.common import (
     WRITES,
     by,
 )
+from netglass.control.address_scopes import scope_of_network
 from netglass.control.networks import decide_create_network, decide_delete_network, decide_update_network
 from netglass.control.visibility import ACCESS_EXTERNAL, ACCESS_SHARED, granted_ids, is_external, is_shared
 from netglass.model.caller import Caller
@@ -145,6 +146,20 @@ NETWORK = Resource(
             put=True,
             guards=GUARDED,
             sort=True,
+        ),
+        Attribute(
+            name="ipv4_address_scope",
+            kind=kinds.nullable(kinds.UUID),
+            about="Address scope that its IPv4 subnets are in; null for none.",
+            show=lambda network, view: scope_of_network(view.snapshot, network.id, 4) or None,
+            filter=False,
+        ),
+        Attribute(
+            name="ipv6_address_scope",
+            kind=kinds.nullable(kinds.UUID),
+            about="Address scope that its IPv6 subnets are in; null for none.",
+            show=lambda network, view: scope_of_network(view.snapshot, network.id, 6) or None,
+            filter=False,
         ),
         Attribute(
             name="availability_zone_hints",

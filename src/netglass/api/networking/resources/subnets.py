@@ -42,6 +42,7 @@ SUBNET = Resource(
     rows=_rows,
     indexes={
         "network_id": by("subnets_by_network"),
+        "subnetpool_id": by("subnets_by_subnetpool", empty=False),
         "project_id": by("subnets_by_project"),
         "tenant_id": by("subnets_by_project"),
     },
@@ -70,11 +71,27 @@ SUBNET = Resource(
         ),
         Attribute(
             name="cidr",
-            kind=kinds.CIDR,
-            about="The block, without host bits.",
+            kind=kinds.nullable(kinds.CIDR),
+            about="The block, without host bits; a subnet pool chooses it when it is not given.",
             post=True,
-            required=True,
             sort=True,
+        ),
+        Attribute(
+            name="prefixlen",
+            kind=kinds.nullable(kinds.integer(0, 128)),
+            about="Length of the block that the subnet pool is to choose; by default the pool's own.",
+            post=True,
+            filter=False,
+            visible=False,
+        ),
+        Attribute(
+            name="use_default_subnetpool",
+            kind=kinds.BOOLEAN,
+            about="Takes the block out of the default subnet pool of its address family.",
+            post=True,
+            default=False,
+            filter=False,
+            visible=False,
         ),
         Attribute(
             name="gateway_ip",
@@ -144,8 +161,10 @@ SUBNET = Resource(
         Attribute(
             name="subnetpool_id",
             kind=kinds.nullable(kinds.UUID),
-            about="Always null: there are no subnet pools.",
-            show=lambda subnet, view: None,
+            about="Subnet pool that the block is of; null for none.",
+            post=True,
+            show=lambda subnet, view: subnet.subnetpool_id or None,
+            sort=True,
         ),
         Attribute(
             name="router:external",

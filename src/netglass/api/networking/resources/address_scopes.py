@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from netglass.api.networking import kinds
 from netglass.api.networking.declare import Attribute, Resource, View
-from netglass.api.networking.resources.common import ID, NAME, OWNER, WRITES, by, shared_ids
+from netglass.api.networking.resources.common import ID, NAME, OWNER, WRITES, by
 from netglass.control.address_scopes import (
     decide_create_address_scope,
     decide_delete_address_scope,
     decide_update_address_scope,
 )
+from netglass.control.visibility import granted_ids
 from netglass.model.caller import Caller
 from netglass.model.resources import AddressScope
 
@@ -20,8 +21,11 @@ def _rows(view: View, caller: Caller) -> Iterable[AddressScope]:
     """Gives the caller's own, and those that are shared with the caller's project."""
     if caller.is_admin:
         return view.snapshot.all(AddressScope)
-    own = view.snapshot.ids("address_scopes_by_project", caller.project_id)
-    ids = {*own, *view.snapshot.ids("address_scopes_shared", True), *shared_ids(view, "address_scope")}
+    ids = {
+        *view.snapshot.ids("address_scopes_by_project", caller.project_id),
+        *view.snapshot.ids("address_scopes_shared", True),
+        *granted_ids(view.snapshot, caller.project_id, AddressScope.kind),
+    }
     found = (view.snapshot.get(AddressScope, scope_id) for scope_id in ids)
     return [scope for scope in found if scope is not None]
 

@@ -9,7 +9,7 @@ from netglass.api.networking import kinds, schemas
 from netglass.api.networking.bodies import bad_request
 from netglass.api.networking.declare import Action, Attribute, Resource, Row, View
 from netglass.api.networking.kinds import Kind, Wrong, quoted
-from netglass.api.networking.resources.common import DESCRIPTION, ID, OWNER, STAMPS, TAGS, WRITES, by, shared_ids
+from netglass.api.networking.resources.common import DESCRIPTION, ID, OWNER, STAMPS, TAGS, WRITES, by
 from netglass.control.subnet_pools import (
     decide_add_prefixes,
     decide_create_subnet_pool,
@@ -18,6 +18,7 @@ from netglass.control.subnet_pools import (
     decide_remove_prefixes,
     decide_update_subnet_pool,
 )
+from netglass.control.visibility import granted_ids
 from netglass.model.caller import Caller
 from netglass.model.resources import Subnet, SubnetPool
 
@@ -55,8 +56,11 @@ def _rows(view: View, caller: Caller) -> Iterable[SubnetPool]:
     """Gives the caller's own, and those that are shared with the caller's project."""
     if caller.is_admin:
         return view.snapshot.all(SubnetPool)
-    own = view.snapshot.ids("subnetpools_by_project", caller.project_id)
-    ids = {*own, *view.snapshot.ids("subnetpools_shared", True), *shared_ids(view, "subnetpool")}
+    ids = {
+        *view.snapshot.ids("subnetpools_by_project", caller.project_id),
+        *view.snapshot.ids("subnetpools_shared", True),
+        *granted_ids(view.snapshot, caller.project_id, SubnetPool.kind),
+    }
     found = (view.snapshot.get(SubnetPool, pool_id) for pool_id in ids)
     return [pool for pool in found if pool is not None]
 

@@ -121,6 +121,10 @@ def test_a_port_keeps_the_network_shared_with_its_project(
     assert alice.get(f"/v2.0/networks/{network['id']}").json()["network"]["shared"] is False
     assert shown["revision_number"] > network["revision_number"]
     assert bob.get(f"/v2.0/subnets/{subnet['id']}").status_code == 200
+    for client, query in ((bob, "True"), (alice, "False")):
+        found = client.get(f"/v2.0/subnets?shared={query}").json()["subnets"]
+        assert [row["id"] for row in found] == [subnet["id"]]
+        assert "shared" not in found[0]
     port = made(bob, "port", network_id=network["id"])
     path = f"/v2.0/rbac-policies/{policy['id']}"
     assert fault(alice.delete(path)) == (409, "RbacPolicyInUse")

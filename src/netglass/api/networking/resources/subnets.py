@@ -9,7 +9,7 @@ from netglass.api.networking.declare import Attribute, Parent, Resource, View
 from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, TAGS, WRITES, by
 from netglass.api.networking.resources.networks import NETWORK
 from netglass.control.subnets import decide_create_subnet, decide_delete_subnet, decide_update_subnet
-from netglass.control.visibility import is_external
+from netglass.control.visibility import is_external, is_shared
 from netglass.model.caller import Caller
 from netglass.model.resources import Network, Subnet
 
@@ -19,6 +19,11 @@ _IPV6_MODE = kinds.nullable(kinds.one_of("dhcpv6-stateful", "dhcpv6-stateless", 
 def _external(subnet: Subnet, view: View) -> bool:
     network = view.snapshot.get(Network, subnet.network_id)
     return network is not None and is_external(view.snapshot, network)
+
+
+def _shared(subnet: Subnet, view: View) -> bool:
+    network = view.snapshot.get(Network, subnet.network_id)
+    return network is not None and is_shared(view.snapshot, network, view.caller.project_id)
 
 
 def _rows(view: View, caller: Caller) -> Iterable[Subnet]:
@@ -171,6 +176,13 @@ SUBNET = Resource(
             kind=kinds.BOOLEAN,
             about="Whether its network leads outside.",
             show=_external,
+        ),
+        Attribute(
+            name="shared",
+            kind=kinds.BOOLEAN,
+            about="Whether its network is shared with the caller's project; to filter by only.",
+            show=_shared,
+            visible=False,
         ),
         DESCRIPTION,
         *STAMPS,

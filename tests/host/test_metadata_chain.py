@@ -222,9 +222,17 @@ def test_only_root_and_the_proxies_may_speak_to_the_agent(chain: Chain) -> None:
     assert "0" not in uids
 
 
-def test_while_the_server_is_down_guests_are_told_so_at_once_and_the_agent_goes_on(chain: Chain) -> None:
+def test_a_server_that_comes_back_soon_is_waited_for_and_a_longer_outage_is_told_at_once(chain: Chain) -> None:
     assert uuid_at("10.0.0.5") == "vm"
     chain.stop_server()
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(uuid_at, "10.0.0.5") for _ in range(20)]
+        assert not any(one.done() for one in asked)
+        chain.start_server()
+        assert [one.result() for one in asked] == ["vm"] * 20
+
+    chain.stop_server()
+    assert ask("10.0.0.5")[0] == 503  # after seconds, in which it might have come back
     began = time.monotonic()
     assert ask("10.0.0.5")[0] == 503
     assert time.monotonic() - began < 1

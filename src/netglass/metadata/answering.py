@@ -15,7 +15,7 @@ import msgspec
 
 from netglass.metadata.config import Config
 from netglass.metadata.requests import BadRequest, GuestRequest, read_request
-from netglass.metadata.upstream import NoServer, Reply, Upstream
+from netglass.metadata.upstream import NoServer, Outage, Reply, Upstream
 from netglass.model.protocol import Instance, instance_signature
 
 log = logging.getLogger("netglass.metadata")
@@ -27,12 +27,15 @@ _ANSWERS_OF_GUESTS = (200, 404)  # all else is between the agent and the server
 
 
 class Answering:
-    """What answers one request at a time: its connections to the servers."""
+    """What answers one request at a time: its connections to the servers.
 
-    def __init__(self, config: Config) -> None:
+    outages  of the servers that know who asks, and of those that know what to answer
+    """
+
+    def __init__(self, config: Config, outages: tuple[Outage, Outage]) -> None:
         self._config = config
-        self._who = Upstream(config.servers)
-        self._what = Upstream(config.metadata)
+        self._who = Upstream(config.servers, outages[0])
+        self._what = Upstream(config.metadata, outages[1])
 
     def serve(self, connection: socket.socket) -> None:
         """Answers what comes over a connection, and closes it."""

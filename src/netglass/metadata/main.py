@@ -20,6 +20,7 @@ from queue import LifoQueue
 from netglass import __version__
 from netglass.metadata.answering import Answering
 from netglass.metadata.config import Config, ConfigError, load_config
+from netglass.metadata.upstream import Outage
 
 log = logging.getLogger("netglass.metadata")
 
@@ -84,8 +85,9 @@ def start(config: Config, listening: socket.socket) -> None:
     threading.stack_size(_STACK_BYTES)
     # What was used last is used next, so that no more connections to the servers are kept than are needed at once.
     free: LifoQueue[Answering] = LifoQueue()
+    outages = (Outage(), Outage())
     for number in range(_THREADS):
-        free.put(Answering(config))
+        free.put(Answering(config, outages))
         threading.Thread(target=_work, args=(free, listening), name=f"answer-{number}", daemon=True).start()
 
 

@@ -1,11 +1,15 @@
 """GET requests to one of several servers, on a connection that is kept; each thread has its own.
 
+A server that dies is started anew within seconds; so while an outage is young, a request waits for its end, and no
+guest that asks meanwhile goes away without an answer.  An outage that lasts is told at once.
+
 The standard library's client, as for the agent: another would be half of this process.
 """
 
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
@@ -16,6 +20,8 @@ from netglass.base.errors import NetglassError
 _CONNECT_S = 1.0
 _ANSWER_S = 3.0
 _LARGEST = 8 << 20  # bytes of an answer
+_PATIENCE_S = 4.0  # how old an outage may be for a request to wait; haproxy waits three times as long
+_PAUSE_S = 0.1
 
 
 class NoServer(NetglassError):
@@ -30,15 +36,50 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class Upstream:
-    """The servers at `urls`, tried in turn, beginning with the one that answered last."""
+class Outage:
+    """Since when none of some servers answers; what all threads that ask them know of it together."""
 
-    def __init__(self, urls: tuple[str, ...]) -> None:
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def ended(self) -> None:
+        """Notes that a server answered."""
+        self._since = None
+
+    def worth_waiting(self) -> bool:
+        """Notes that none answered; says whether one is likely to answer soon."""
+        now = time.monotonic()
+        since = self._since  # read once: another thread may note the end meanwhile
+        if since is None:
+            since = self._since = now
+        return now - since < _PATIENCE_S
+
+
+class Upstream:
+    """The servers at `urls`, tried in turn, beginning with the one that answered last.
+
+    outage  of the same servers, for whoever asks them
+    """
+
+    def __init__(self, urls: tuple[str, ...], outage: Outage) -> None:
         self._urls = list(urls)
+        self._outage = outage
         self._kept: HTTPConnection | None = None
 
     def get(self, path: str, headers: Mapping[str, str]) -> Reply:
         """Gives an answer of the first server that gives one; raises NoServer."""
+        while True:
+            try:
+                reply = self._ask_all(path, headers)
+            except NoServer:
+                if not self._outage.worth_waiting():
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                self._outage.ended()
+                return reply
+
+    def _ask_all(self, path: str, headers: Mapping[str, str]) -> Reply:
         said = []
         for _ in range(len(self._urls)):
             try:

@@ -16,11 +16,12 @@ import msgspec
 
 from netglass.agent.appliers.protocol import Applier, NotThere, Work
 from netglass.agent.healing import Healing
+from netglass.agent.remade import with_what_sits
 from netglass.agent.retries import Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.diff import KindPlan, Plan, plan
 from netglass.desired.order import Step, making, removing
-from netglass.desired.state import KINDS, Guest, HostState, Link, Thing
+from netglass.desired.state import KINDS, HostState, Link, Thing
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Rounds:
         """Compares, then makes and changes what may be tried now."""
         read = self.look(desired, kinds)
         outcome = Outcome(Counter(), set())
-        for step in making(_with_taps(self._plan, desired)):
+        for step in making(with_what_sits(self._plan, desired)):
             self._apply(step, outcome)
         if "guests" not in read and any(_is_tap(link) for link in self._plan.of("links").awaiting):
             outcome.look.add("guests")  # one that has lost its tap is made anew
@@ -236,35 +237,6 @@ def _surprise(kind: str, key: str, error: Exception) -> ApplyError:
     """Turns what no applier may raise into a failure of its objects: a fault in one kind must not stop the others."""
     log.error("a fault of this program, on %s %s", kind, key, exc_info=error)
     return ApplyError(kind, key, f"a fault of this program: {type(error).__name__}: {error}")
-
-
-def _with_taps(difference: Plan, desired: HostState) -> Plan:
-    """Adds what sits on the taps of guests that are made in this round: there is none of it on a tap made anew.
-
-    Without it a guest would boot before its tap is wired, since its old tap was wired when the machine was read.
-    """
-    guests = difference.of("guests")
-    made = (*guests.add, *(new for _, new in guests.change))
-    taps = {nic.tap for guest in made if isinstance(guest, Guest) for nic in guest.nics}
-    if not taps:
-        return difference
-    links = [link for link in desired.links if link.name in taps and not link.netns]
-    sysctls = [sysctl for sysctl in desired.sysctls if not taps.isdisjoint(sysctl.name.split("/"))]
-    ports = [port for port in desired.switch_ports if port.name in taps]
-    tags = [tag for tag in desired.port_tags if tag.port in taps]
-    parts = {part.kind: part for part in difference.kinds}
-    sitting: tuple[tuple[str, Sequence[Thing]], ...] = (
-        ("links", links),
-        ("sysctls", sysctls),
-        ("switch_ports", ports),
-        ("port_tags", tags),
-    )
-    for kind, things in sitting:
-        part = difference.of(kind)
-        there = {thing.key for thing in (*part.add, *(new for _, new in part.change))}
-        added = part.add + tuple(thing for thing in things if thing.key not in there)
-        parts[kind] = msgspec.structs.replace(part, add=added, awaiting=())
-    return Plan(host=difference.host, kinds=tuple(parts.values()))
 
 
 def _is_tap(thing: Thing) -> bool:

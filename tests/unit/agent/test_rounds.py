@@ -7,7 +7,19 @@ from shelf import Shelf
 
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
-from netglass.desired.state import Guest, GuestBoot, HostState, Link, Namespace, Nic, PortTag, SwitchPort
+from netglass.desired.state import (
+    Address,
+    Guest,
+    GuestBoot,
+    HostState,
+    Link,
+    Namespace,
+    Nic,
+    PortTag,
+    Route,
+    SwitchPort,
+    Sysctl,
+)
 
 PORT = SwitchPort(owner="plugging", intent=("port:p",), bridge="br-int", name="tap1")
 AWAITED = SwitchPort(owner="plugging", intent=("port:q",), bridge="br-int", name="tap2", awaited=True)
@@ -228,3 +240,32 @@ def test_a_tap_that_is_gone_makes_the_guests_be_looked_at() -> None:
     tap = Link(owner="plugging", intent=("port:p",), name="tap1", form="tap")
     rounds = Rounds([OnlyLinks(machine.shelf)], Retries(), lambda: machine.now)
     assert "guests" in rounds.make(HostState(host="h", links=(tap,)), {"links"}).look
+
+
+def test_a_device_made_anew_gets_its_addresses_routes_and_settings_in_the_same_round() -> None:
+    because = {"owner": "routing", "intent": ("router:r",), "netns": "qrouter-r"}
+    device, other = (Link(**because, name=name, form="internal") for name in ("qg-1", "qr-2"))
+    settings = tuple(Sysctl(**because, name=f"net/ipv6/conf/{name}/accept_ra", value="0") for name in ("qg-1", "qr-2"))
+    state = HostState(
+        host="h",
+        links=(device, other),
+        sysctls=settings,
+        addresses=(
+            Address(**because, device="qg-1", cidr="203.0.113.5/24"),
+            Address(**because, device="qr-2", cidr="10.0.0.1/24"),
+        ),
+        routes=(Route(**because, destination="0.0.0.0/0", via="203.0.113.1", device="qg-1"),),
+    )
+    machine = Machine()
+    machine.round(state)
+    machine.shelf.steps.clear()
+    del machine.shelf.things["links", device.key]  # a dead one is not seen; its addresses are, until it goes
+
+    machine.round(state)
+
+    assert machine.shelf.steps == [
+        ("apply", "links", (device.key,)),
+        ("apply", "sysctls", (settings[0].key,)),
+        ("apply", "addresses", (state.addresses[0].key,)),
+        ("apply", "routes", (state.routes[0].key,)),
+    ]

@@ -11,6 +11,7 @@ import pytest
 from captures import Watches
 from cloud import Guest, until
 from labs import TestLab, netglass
+from losses import Pace, losses, probes, too_much, victims
 from scene import CLIENT, INTERNET, Places, Scene, scene_on
 from test_first_guest import netglass_diff
 from test_router_stories import Heard
@@ -162,6 +163,25 @@ def echoes(scene: Scene, guest: Guest) -> int:
         if line.startswith("Icmp:")
     ]
     return int(dict(zip(*icmp, strict=True))["InEchos"])
+
+
+@pytest.mark.parametrize("scene", ["gre"], indirect=True)
+def test_a_process_that_dies_costs_only_the_walks_that_need_it_and_those_for_a_moment(scene: Scene) -> None:
+    walks, processes = probes(scene), victims(scene)
+    at_once = [
+        [v for v in processes if v.name in ("agent", "server")],
+        [v for v in processes if v.name in ("dnsmasq", "haproxy-router", "haproxy-qdhcp", "metadata-agent")],
+        [v for v in processes if v.name == "ovs-vswitchd" and v.host == scene.places.bob],
+        [v for v in processes if v.name == "ovs-vswitchd"],
+    ]
+    wrong: list[str] = []
+    for killed in at_once:
+        found = losses(scene, walks, killed, Pace(seconds=4.5, metadata_each_s=0.05))
+        print("\n", *killed, *(f"\n  {name}: {loss}" for name, loss in found.items()))
+        wrong += too_much(walks, killed, found)
+    assert wrong == []
+    for host in (scene.places.network, scene.places.bob, scene.places.daisy):
+        until(lambda h=host: not netglass_diff(scene.lab, h), 10, f"{host} is as it is planned")  # type: ignore[misc]
 
 
 # Last, since what crosses is written down from here on.

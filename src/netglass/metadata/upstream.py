@@ -20,7 +20,7 @@ from netglass.base.errors import NetglassError
 _CONNECT_S = 1.0
 _ANSWER_S = 3.0
 _LARGEST = 8 << 20  # bytes of an answer
-_PATIENCE_S = 4.0  # how old an outage may be for a request to wait; haproxy waits three times as long
+_PATIENCE_S = 6.0  # how old an outage may be for a request to wait; haproxy waits longer
 _PAUSE_S = 0.1
 
 

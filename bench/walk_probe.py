@@ -1,0 +1,213 @@
+"""Sends numbered packets at a steady pace, and says which were never answered.
+
+Run inside a guest, a host or a namespace by its text (``python3 -c``): standard library only, root.
+
+    walk_probe.py '{"kind": "icmp", "to": "10.0.0.12", "each_s": 0.01, "seconds": 5, "wait_s": 1}'
+
+    icmp  echo requests, each with its number in sequence and payload
+    dhcp  a DISCOVER and, the next time, a REQUEST for the address that the guest has; the number is the xid
+    http  a GET on a connection of its own; answered is what got status 200
+
+The pace is that of a clock: a sender that was held up sends what it owes at once, so that no number is left out.
+Prints ``answered`` on a line of its own with the first answer, and at its end JSON: ``sent``, and ``lost``, the times
+(seconds of the machine's monotonic clock) at which those were sent that nobody answered; ``late_s``, how long the
+slowest answer took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Plan = dict[str, Any]
+
+_ETHERTYPE_IPV4 = 0x0800
+_BROADCAST = b"\xff" * 6
+_DISCOVER, _OFFER, _REQUEST, _ACK = 1, 2, 3, 5
+_COOKIE = bytes((99, 130, 83, 99))
+
+
+class Record:
+    """What was sent when, and what was answered when, by number."""
+
+    def __init__(self) -> None:
+        self.sent: list[float] = []
+        self.answered: dict[int, float] = {}
+
+    def answer(self, number: int) -> None:
+        """Notes an answer; only the first counts."""
+        if 0 <= number < len(self.sent):
+            if not self.answered:
+                print("answered", flush=True)
+            self.answered.setdefault(number, time.monotonic())
+
+    def text(self) -> str:
+        """Gives what is printed."""
+        lost = [at for number, at in enumerate(self.sent) if number not in self.answered]
+        late_s = max((at - self.sent[number] for number, at in self.answered.items()), default=0.0)
+        return json.dumps({"sent": len(self.sent), "lost": lost, "late_s": late_s})
+
+
+def pace(plan: Plan) -> Iterator[float]:
+    """Gives when each packet is to be sent, on the monotonic clock."""
+    start = time.monotonic()
+    for number in range(round(plan["seconds"] / plan["each_s"])):
+        yield start + number * plan["each_s"]
+
+
+def exchange(plan: Plan, peer: socket.socket, send: Callable[[int], None], read: Callable[[bytes], int]) -> Record:
+    """Sends by the clock and takes in answers; `read` gives the number of what was received, -1 for none of ours."""
+    record = Record()
+
+    def take_in(until: float) -> None:
+        while (left := until - time.monotonic()) > 0 or select.select([peer], [], [], 0)[0]:
+            if select.select([peer], [], [], max(left, 0))[0]:
+                record.answer(read(peer.recv(65536)))
+
+    for number, due in enumerate(pace(plan)):
+        take_in(due)
+        record.sent.append(time.monotonic())
+        try:
+            send(number)
+        except OSError:
+            continue  # no way out: sent and lost
+    end = time.monotonic() + plan["wait_s"]
+    while time.monotonic() < end and len(record.answered) < len(record.sent):
+        take_in(min(end, time.monotonic() + 0.05))
+    return record
+
+
+# --- ICMP
+
+
+def icmp(plan: Plan) -> Record:
+    """Echo requests."""
+    peer = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+    token = os.urandom(8)
+    mine = os.getpid() & 0xFFFF
+
+    def send(number: int) -> None:
+        payload = token + struct.pack("!I", number)
+        head = struct.pack("!BBHHH", 8, 0, 0, mine, number & 0xFFFF)
+        total = checksum(head + payload)
+        peer.sendto(head[:2] + struct.pack("!H", total) + head[4:] + payload, (plan["to"], 0))
+
+    def read(packet: bytes) -> int:
+        message = packet[(packet[0] & 15) * 4 :]
+        if len(message) < 20 or message[0] != 0 or message[8:16] != token:
+            return -1
+        return int(struct.unpack("!I", message[16:20])[0])
+
+    return exchange(plan, peer, send, read)
+
+
+def checksum(message: bytes) -> int:
+    """RFC 1071."""
+    words = struct.unpack(f"!{(len(message) + 1) // 2}H", message + b"\0" * (len(message) % 2))
+    total = sum(words)
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+# --- DHCP
+
+
+def dhcp(plan: Plan) -> Record:
+    """DISCOVER and REQUEST in turn, as frames of our own, since the guest's client holds the port."""
+    peer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETHERTYPE_IPV4))
+    peer.bind((plan["device"], _ETHERTYPE_IPV4))
+    mac: bytes = peer.getsockname()[4]
+    first = struct.unpack("!I", os.urandom(4))[0] & 0x7FFF0000
+
+    def send(number: int) -> None:
+        peer.send(frame(mac, first + number, plan, _REQUEST if number % 2 else _DISCOVER))
+
+    def read(packet: bytes) -> int:
+        found = reply(packet)
+        if found is None:
+            return -1
+        xid, kind = found
+        number = xid - first
+        return number if number >= 0 and kind == (_ACK if number % 2 else _OFFER) else -1
+
+    return exchange(plan, peer, send, read)
+
+
+def frame(mac: bytes, xid: int, plan: Plan, kind: int) -> bytes:
+    """Gives a whole broadcast frame with a request; a REQUEST names address and server, as after an OFFER."""
+    options = bytes((53, 1, kind))
+    if kind == _REQUEST:
+        options += bytes((50, 4)) + socket.inet_aton(plan["address"])
+        options += bytes((54, 4)) + socket.inet_aton(plan["to"])
+    bootp = struct.pack("!BBBBIHH16s16s", 1, 1, 6, 0, xid, 0, 0x8000, b"", mac) + bytes(192) + _COOKIE + options
+    bootp += b"\xff" + bytes(max(0, 300 - len(bootp) - 1))
+    udp = struct.pack("!HHHH", 68, 67, 8 + len(bootp), 0) + bootp
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes(4), b"\xff" * 4)
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    return _BROADCAST + mac + struct.pack("!H", _ETHERTYPE_IPV4) + head + udp
+
+
+def reply(packet: bytes) -> tuple[int, int] | None:
+    """Gives xid and kind of a DHCP server's message in a frame; None when it is none."""
+    ip = packet[14:]
+    if len(ip) < 28 or ip[9] != socket.IPPROTO_UDP:
+        return None
+    udp = ip[(ip[0] & 15) * 4 :]
+    bootp = udp[8:]
+    if struct.unpack("!HH", udp[:4]) != (67, 68) or bootp[236:240] != _COOKIE:
+        return None
+    kind, rest = 0, bootp[240:]
+    while len(rest) > 1 and rest[0] != 255:
+        if rest[0] == 53:
+            kind = rest[2]
+        rest = rest[1:] if rest[0] == 0 else rest[2 + rest[1] :]
+    return int(struct.unpack("!I", bootp[4:8])[0]), kind
+
+
+# --- HTTP
+
+
+def http(plan: Plan) -> Record:
+    """A request on a connection of its own each time; many may be under way."""
+    record = Record()
+
+    async def ask(number: int) -> None:
+        try:
+            async with asyncio.timeout(plan["wait_s"]):
+                reader, writer = await asyncio.open_connection(plan["to"], 80)
+                head = f"GET {plan['path']} HTTP/1.0\r\nHost: {plan['to']}\r\n\r\n"
+                writer.write(head.encode())
+                said = await reader.read()
+                writer.close()
+        except (OSError, TimeoutError):
+            return
+        if said.split(b" ", 2)[1:2] == [b"200"]:
+            record.answer(number)
+
+    async def run() -> None:
+        asking = []
+        for number, due in enumerate(pace(plan)):
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            record.sent.append(time.monotonic())
+            asking.append(asyncio.create_task(ask(number)))
+        await asyncio.gather(*asking)
+
+    asyncio.run(run())
+    return record
+
+
+KINDS: dict[str, Callable[[Plan], Record]] = {"icmp": icmp, "dhcp": dhcp, "http": http}
+
+if __name__ == "__main__":
+    wanted: Plan = json.loads(sys.argv[1])
+    print(KINDS[wanted["kind"]](wanted).text())

@@ -15,8 +15,8 @@ from process import ServerProcess, StartServer
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     started: list[ServerProcess] = []
 
-    def start(**cloud: Any) -> ServerProcess:
-        server = ServerProcess(tmp_path, cloud)
+    def start(*, tls: bool = False, **cloud: Any) -> ServerProcess:
+        server = ServerProcess(tmp_path, cloud, tls=tls)
         started.append(server)
         server.start()
         return server

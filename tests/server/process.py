@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -21,17 +22,19 @@ from support.api import Api
 class ServerProcess:
     """Started by `start`, ended by `stop` or `kill`; may be started again on the same directory and port."""
 
-    def __init__(self, directory: Path, cloud: dict[str, Any]) -> None:
+    def __init__(self, directory: Path, cloud: dict[str, Any], *, tls: bool = False) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._directory = directory
         secrets = directory / "secrets"
+        self.ca = secrets / "ca.pem"  # with TLS
         lines = [
             f'database = "sqlite:///{directory}/netglass.db"',
             f'secrets = "{secrets}"',
             f"port = {self.port}",
+            f"tls = {_toml(tls)}",
             "[cloud]",
             *(f"{key} = {_toml(value)}" for key, value in cloud.items()),
         ]
@@ -70,7 +73,8 @@ class ServerProcess:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/v2.0/", timeout=1).status_code == 200
+            verify: Any = ssl.create_default_context(cafile=self.ca) if self.ca.exists() else True
+            return httpx.get(f"{self.url}/v2.0/", timeout=1, verify=verify).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -5,6 +5,8 @@
     public_url = "http://192.0.2.2:9696"    # how clients reach it; http://<listen>:<port> by default
     database = "sqlite:////var/lib/netglass/netglass.db"    # or "postgresql://netglass@192.0.2.5/netglass"
     secrets = "/var/lib/netglass/secrets"   # made, with what belongs in it, at the first start
+    tls = true                              # https, with a CA among the secrets; the default is: off loopback
+    tls_names = ["192.0.2.3"]               # further names and addresses that its certificate is for
     log_level = "INFO"
     token_lifetime_s = 3600
 
@@ -23,6 +25,7 @@ chooses its value:
     fernet.key       signs tokens
     agent.secret     host credentials are made of it
     metadata.secret  metadata agents sign with it (model.protocol.instance_signature)
+    ca.key, ca.pem   the authority that made server.pem, and that hosts and clients verify it by (api.tls)
     metrics.token    whoever reads metrics sends it (Authorization: Bearer)
     <user>.password  first password of the users that the first start makes; changing it later changes nothing
 """
@@ -44,6 +47,8 @@ from netglass.base.errors import Invalid
 from netglass.model.caller import CloudSettings
 from netglass.model.resources import TUNNEL_ID_MAX, TUNNEL_TYPES
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the configuration file says."""
@@ -53,15 +58,29 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     listen: str = "127.0.0.1"
     port: int = 9696
     public_url: str = ""
+    tls_names: tuple[str, ...] = ()
+    tls: bool | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     token_lifetime_s: int = 3600  # as Keystone's default is
     cloud: CloudSettings = CloudSettings()
 
     @property
+    def speaks_tls(self) -> bool:
+        """Says whether the server speaks TLS: where it is not told, whenever others than this machine can reach it."""
+        return self.tls if self.tls is not None else self.listen not in _LOOPBACK
+
+    @property
     def base_url(self) -> str:
         """Gives how clients reach the server, with no slash at the end."""
         host = f"[{self.listen}]" if ":" in self.listen else self.listen
-        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+        scheme = "https" if self.speaks_tls else "http"
+        return (self.public_url or f"{scheme}://{host}:{self.port}").rstrip("/")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Gives the names and addresses that the server is reached by."""
+        found = {urlsplit(self.base_url).hostname or "localhost", "localhost", "127.0.0.1", "::1", *self.tls_names}
+        return tuple(sorted(found | ({self.listen} - {"0.0.0.0", "::"})))
 
 
 def read_config(path: Path) -> ServerConfig:

@@ -21,7 +21,7 @@ from netglass.base.errors import Gone
 from netglass.compile.relevant import Key, difference, interested_hosts, relevant_changes, relevant_rows
 from netglass.model.changes import encode_row
 from netglass.model.protocol import BEAT_S, Beat, Bookmark, FeedLine, Listed, Question, Relist, RowLine
-from netglass.model.resources import Row
+from netglass.model.resources import HostKey, Row
 from netglass.store.head import Commit
 from netglass.store.store import Store
 
@@ -223,6 +223,13 @@ class Feed:
             for watcher in watchers:
                 watcher.end()
 
+    def _shut_out(self, commit: Commit) -> None:
+        """Ends the streams of hosts that may speak no longer."""
+        for change in commit.changes:
+            if isinstance(change.after, HostKey) and change.after.revoked:
+                for watcher in self._watchers.get(change.after.id, ()):
+                    watcher.end()
+
     def _tell(self, commit: Commit) -> None:
         # By key and form: gone, the row itself, or what of it a host is told that needs no more.
         line_by_row: dict[tuple[Key, str], bytes] = {}
@@ -242,6 +249,7 @@ class Feed:
                 lines.append(line)
             for watcher in watchers:
                 watcher.push(b"".join([*lines, bookmark]))
+        self._shut_out(commit)
 
 
 def encode_line(line: FeedLine) -> bytes:

@@ -17,19 +17,21 @@ from starlette.routing import Route
 from netglass.api.edge import endpoint, read_body, reply
 from netglass.api.feed import Feed, FeedResponse, Since
 from netglass.api.services import Services
-from netglass.base.errors import Conflict, Forbidden, Invalid, Unauthorized, UserError
+from netglass.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized, UserError
 from netglass.base.fresh import Fresh
 from netglass.control.decision import Decision
+from netglass.control.host_keys import decide_join, decide_rotate, may_speak
 from netglass.control.hosts import decide_register_host, decide_report
 from netglass.model.caller import Caller
 from netglass.model.draft import Draft
-from netglass.model.protocol import Answer, Healed, Registration, Report, host_credential
-from netglass.model.resources import Host
+from netglass.model.protocol import Answer, Healed, Join, NewCredential, Registration, Report, host_credential
+from netglass.model.resources import Host, HostKey
 
 S = TypeVar("S")
 
 _LONGEST_REVISION = 18  # digits
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -48,6 +50,9 @@ def routes(services: Services, feed: Feed) -> list[Route]:
         Route(at + "/feed", wrap(calls.watch), methods=["GET"]),
         Route(at + "/report", wrap(calls.report), methods=["POST"]),
         Route(at + "/healed", wrap(calls.healed), methods=["POST"]),
+        Route(at + "/join", wrap(calls.join), methods=["POST"]),
+        Route(at + "/credential", wrap(calls.rotate), methods=["POST"]),
+        Route("/netglass/v1/ca", wrap(calls.ca), methods=["GET"]),
         Route(at + "/answers/{question}", wrap(calls.answer), methods=["POST"]),
     ]
 
@@ -95,6 +100,37 @@ class _AgentCalls:
         await asyncio.to_thread(self._services.healings.add, host, healed)
         return Response(status_code=204)
 
+    async def join(self, request: Request) -> Response:
+        host = named_host(request)
+        wanted = await _read(request, Join)
+        self._require_digest(wanted.digest)
+
+        def decide(draft: Draft, fresh: Fresh) -> HostKey:
+            return decide_join(self._decision(draft, fresh, host, request), host, wanted.token, wanted.digest)
+
+        await self._services.store.commit_async(decide, _agent(host, request))
+        return Response(status_code=204)
+
+    async def rotate(self, request: Request) -> Response:
+        host = self._host(request)
+        wanted = await _read(request, NewCredential)
+        self._require_digest(wanted.digest)
+
+        def decide(draft: Draft, fresh: Fresh) -> HostKey:
+            return decide_rotate(self._decision(draft, fresh, host, request), host, wanted.digest)
+
+        await self._services.store.commit_async(decide, _agent(host, request))
+        return Response(status_code=204)
+
+    async def ca(self, _request: Request) -> Response:
+        if self._services.tls is None:
+            raise NotFound("This server speaks no TLS of its own.", fault="NoCertificateAuthority")
+        return Response(self._services.tls.ca.read_bytes(), media_type="application/x-pem-file")
+
+    def _require_digest(self, text: str) -> None:
+        if not _DIGEST.fullmatch(text):
+            raise Invalid("'digest' must be SHA-256 in hexadecimal: 64 characters of 0-9 and a-f.")
+
     async def answer(self, request: Request) -> Response:
         host = self._host(request)
         answer = await _read(request, Answer)
@@ -111,21 +147,34 @@ class _AgentCalls:
         return calling_host(self._services, request)
 
 
+def named_host(request: Request) -> str:
+    """Gives the host in the request's path; raises Invalid for what cannot be a host's name."""
+    host: str = request.path_params["host"]
+    if not _HOST_NAME.fullmatch(host):
+        raise Invalid(f"{host!r} is no host name: letters, digits, '.', '_' and '-' are allowed, 63 at most.")
+    return host
+
+
 def calling_host(services: Services, request: Request) -> str:
     """Gives the host that the request may speak for.
 
     Raises Invalid for what cannot be a host's name, Unauthorized without a credential, Forbidden with another's.
     """
-    host: str = request.path_params["host"]
-    if not _HOST_NAME.fullmatch(host):
-        raise Invalid(f"{host!r} is no host name: letters, digits, '.', '_' and '-' are allowed, 63 at most.")
+    host = named_host(request)
     scheme, _, credential = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not credential:
         raise Unauthorized("An agent must send its host credential: Authorization: Bearer <credential>.")
-    secret = services.agent_secret
-    if not secret or not hmac.compare_digest(host_credential(secret, host).encode(), credential.encode()):
+    if not _is_theirs(services, host, credential):
         raise Forbidden(f"The credential is not that of host {host}.", fault="HostCredentialRefused")
     return host
+
+
+def _is_theirs(services: Services, host: str, credential: str) -> bool:
+    key = services.store.snapshot.get(HostKey, host)
+    if key is not None and (key.digests or key.revoked):  # it has joined, or is shut out
+        return may_speak(key, credential)
+    secret = services.agent_secret
+    return bool(secret) and hmac.compare_digest(host_credential(secret, host).encode(), credential.encode())
 
 
 def _agent(host: str, request: Request) -> Caller:

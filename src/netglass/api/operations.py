@@ -2,6 +2,8 @@
 
     GET /netglass/v1/hosts                          every host with what it last reported
     PATCH /netglass/v1/hosts/{host}                 {"paused": true or false}: freeze or release its agent
+    POST /netglass/v1/hosts/{host}/token             {"servers": [URL…]}: a token by which it may join, for an hour
+    DELETE /netglass/v1/hosts/{host}/credential      shut it out until it joins again
     GET /netglass/v1/hosts/{host}/plan              its desired state, compiled from intent as it is now
     GET /netglass/v1/hosts/{host}/diff              what differs from it on the host, which is asked
     GET /netglass/v1/revision                       the newest revision
@@ -24,8 +26,9 @@ All the rest is for administrators; everybody shows who they are by X-Auth-Token
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,15 +38,17 @@ from starlette.routing import Route
 
 from netglass.api.edge import endpoint, read_body, reply
 from netglass.api.feed import Feed
-from netglass.api.hosts import fault_shape
+from netglass.api.hosts import fault_shape, named_host
 from netglass.api.services import Services
 from netglass.base.errors import Forbidden, Invalid, NotFound, Unavailable
 from netglass.base.fresh import Fresh
 from netglass.control.decision import Decision
+from netglass.control.host_keys import decide_invite, decide_revoke, digest
 from netglass.control.hosts import decide_pause_host
 from netglass.control.visibility import owns, visible
 from netglass.model.caller import Caller
 from netglass.model.draft import Draft
+from netglass.model.protocol import Invitation, encode_invitation
 from netglass.model.resources import Host, Network, Row
 from netglass.model.snapshot import Snapshot
 
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
 
 WAIT_DEFAULT_S = 30.0
 WAIT_MOST_S = 300.0
+TOKEN_LIFETIME = timedelta(hours=1)
 HEALED_MOST = 1000
 
 
@@ -62,6 +68,8 @@ def routes(services: Services, feed: Feed) -> list[Route]:
     return [
         Route("/netglass/v1/hosts", wrap(calls.hosts)),
         Route("/netglass/v1/hosts/{host}", wrap(calls.pause), methods=["PATCH"]),
+        Route("/netglass/v1/hosts/{host}/token", wrap(calls.invite), methods=["POST"]),
+        Route("/netglass/v1/hosts/{host}/credential", wrap(calls.revoke), methods=["DELETE"]),
         Route("/netglass/v1/hosts/{host}/plan", wrap(calls.plan)),
         Route("/netglass/v1/hosts/{host}/diff", wrap(calls.diff)),
         Route("/netglass/v1/revision", wrap(calls.revision)),
@@ -73,6 +81,10 @@ def routes(services: Services, feed: Feed) -> list[Route]:
 
 class _Pause(msgspec.Struct, forbid_unknown_fields=True):
     paused: bool
+
+
+class _Invite(msgspec.Struct, forbid_unknown_fields=True):
+    servers: tuple[str, ...] = ()
 
 
 class _Operations:
@@ -100,6 +112,29 @@ class _Operations:
 
         committed = await self._services.store.commit_async(decide, caller)
         return reply({"revision": committed.revision, "host": self._host(committed.result)})
+
+    async def invite(self, request: Request) -> Response:
+        caller, host = self._require_admin(request), named_host(request)
+        try:
+            wanted = msgspec.json.decode(await read_body(request), type=_Invite, strict=True)
+        except msgspec.MsgspecError as error:
+            raise Invalid(f"The body must be an object with servers, a list of URLs: {error}.") from None
+        token = secrets.token_urlsafe(24)
+        expires_at = (datetime.now(UTC) + TOKEN_LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ")
+        await self._services.commit(caller, lambda d: decide_invite(d, host, digest(token), expires_at))
+        tls = self._services.tls
+        invitation = Invitation(
+            host=host,
+            server=wanted.servers or (self._services.public_url,),
+            ca=tls.fingerprint if tls is not None else "",
+            token=token,
+        )
+        return reply({"host": host, "token": encode_invitation(invitation), "expires_at": expires_at}, 201)
+
+    async def revoke(self, request: Request) -> Response:
+        caller, host = self._require_admin(request), named_host(request)
+        await self._services.commit(caller, lambda d: decide_revoke(d, host))
+        return Response(status_code=204)
 
     async def plan(self, request: Request) -> Response:
         self._require_admin(request)

@@ -15,6 +15,7 @@ from netglass.model.draft import Draft
 
 if TYPE_CHECKING:
     from netglass.api.questions import Questions
+    from netglass.api.tls import ServerTls
     from netglass.api.tokens import Tokens
     from netglass.store.attempt import Committed
     from netglass.store.healings import Healings
@@ -37,6 +38,7 @@ class Services:
     public_url base of every URL in catalogues and links, such as http://192.0.2.2:9696; no slash at the end
     agent_secret  what hosts' credentials are made of; empty: no agent is let in
     metadata_secret  with which metadata agents sign for whom they ask; empty: nobody gets metadata
+    tls  what the server speaks TLS with; None: it does not
     metrics_token  with which metrics may be read; empty: by nobody
     """
 
@@ -49,6 +51,7 @@ class Services:
     public_url: str
     agent_secret: str = field(default="", repr=False)
     metadata_secret: str = field(default="", repr=False)
+    tls: ServerTls | None = None
     metrics_token: str = field(default="", repr=False)
 
     def caller(self, request: Request) -> Caller:

@@ -57,6 +57,14 @@ class Cloud:
         """Gives the JSON at `path` of a service of the catalogue; raises CloudError."""
         return self._ask("GET", service, path, None, timeout_s)
 
+    def post(self, service: str, path: str, body: Mapping[str, Any]) -> Any:
+        """Sends a body to `path` of a service of the catalogue, and gives the answer's JSON; raises CloudError."""
+        return self._ask("POST", service, path, body, _TIMEOUT_S)
+
+    def delete(self, service: str, path: str) -> None:
+        """Deletes what is at `path` of a service of the catalogue; raises CloudError."""
+        self._ask("DELETE", service, path, None, _TIMEOUT_S)
+
     def patch(self, service: str, path: str, body: Mapping[str, Any]) -> Any:
         """Changes what is at `path` of a service of the catalogue, and gives the answer's JSON; raises CloudError."""
         return self._ask("PATCH", service, path, body, _TIMEOUT_S)
@@ -65,7 +73,8 @@ class Cloud:
         if service not in self._endpoints:
             raise CloudError(f"the cloud's catalogue names no service of type {service!r}")
         url = self._endpoints[service].rstrip("/") + path
-        return _sent(self._client, method, url, json=body, timeout_s=timeout_s).json()
+        answer = _sent(self._client, method, url, json=body, timeout_s=timeout_s)
+        return answer.json() if answer.content else None
 
     def host(self, host: str, question: str) -> Any:
         """Gives what the server says of a host: its ``plan`` or its ``diff``; raises CloudError."""

@@ -56,6 +56,39 @@ def resume(host: str = _HOST, as_json: bool = _JSON) -> None:
     _set_paused(host, paused=False, as_json=as_json)
 
 
+@app.command()
+def add(
+    host: str = typer.Argument(..., help="What the new host is called, as in binding:host_id."),
+    server: list[str] = typer.Option([], "--server", help="URL by which the host reaches a server; may be repeated."),
+    as_json: bool = _JSON,
+) -> None:
+    """Print a token by which a new HOST may join, once and within an hour.
+
+    It holds the server's URL, a secret, and the fingerprint of the cloud's certificate authority, so that the host
+    knows whom it joins.  For a host that has joined before, a new token lets it in anew.
+
+    \b
+      netglass host add daisy
+      daisy# netglass agent join TOKEN
+    """
+    answer = _asked(lambda cloud: cloud.post("network", f"/netglass/v1/hosts/{host}/token", {"servers": server}))
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    typer.echo(answer["token"])
+    typer.echo(f"good until {answer['expires_at']}; on {host}: netglass agent join TOKEN", err=True)
+
+
+@app.command()
+def revoke(host: str = _HOST) -> None:
+    """Shut HOST out: no server listens to it, or tells it anything, until it joins by a new token.
+
+    What is on it stays as it is; its guests go on.
+    """
+    _asked(lambda cloud: cloud.delete("network", f"/netglass/v1/hosts/{host}/credential"))
+    typer.echo(f"{host} is shut out; netglass host add {host} lets it in again")
+
+
 def _set_paused(host: str, *, paused: bool, as_json: bool) -> None:
     answer = _asked(lambda cloud: cloud.patch("network", f"/netglass/v1/hosts/{host}", {"paused": paused}))
     if as_json:

@@ -13,8 +13,8 @@ import typer
 from netglass import __version__
 
 # verb -> (module that defines `app` or a function of the verb's name, one line for --help)
-_GROUPS = ("lab", "host")
-_VERBS = ("server", "agent", "metadata-agent", "plan", "diff", "trace", "wait", "history", "demo")
+_GROUPS = ("lab", "host", "agent")
+_VERBS = ("server", "metadata-agent", "plan", "diff", "trace", "wait", "history", "demo")
 
 app = typer.Typer(
     name="netglass",

@@ -19,6 +19,7 @@ from netglass.base.errors import Invalid, Unavailable
 if TYPE_CHECKING:
     from netglass.api.config import ServerConfig
     from netglass.api.services import Services
+    from netglass.api.tls import ServerTls
     from netglass.store.store import Store
 
 KEEP_ALIVE_S = 600
@@ -130,6 +131,7 @@ def open_services(config: ServerConfig, *, replaced_secrets: bool = False) -> Se
         public_url=config.base_url,
         agent_secret=secrets.agent_secret,
         metadata_secret=secrets.metadata_secret,
+        tls=_tls(config),
         metrics_token=secrets.metrics_token,
     )
 
@@ -146,6 +148,14 @@ def _open_store(url: str) -> Store:
             _log.warning("%s Trying again.", error.message)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _tls(config: ServerConfig) -> ServerTls | None:
+    if not config.speaks_tls:
+        return None
+    from netglass.api.tls import ensure_tls  # late: X.509 weighs some megabytes
+
+    return ensure_tls(Path(config.secrets), config.names)
 
 
 def _serve(config: ServerConfig, services: Services, bound: socket) -> None:
@@ -187,6 +197,8 @@ def _serve(config: ServerConfig, services: Services, bound: socket) -> None:
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=STOP_S,
+                ssl_certfile=services.tls.certificate if services.tls is not None else None,
+                ssl_keyfile=str(services.tls.key) if services.tls is not None else None,
             )
         ).run([bound])
     finally:

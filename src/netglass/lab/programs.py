@@ -167,6 +167,7 @@ def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
         "listen": "0.0.0.0",  # in the host's own namespace: management network and uplink
         "port": PORT,
         "public_url": api_url(subnet),
+        "tls": False,  # all of a lab is on this machine
         "database": "sqlite:////var/lib/netglass/netglass.db",
         "secrets": f"/var/lib/{_SECRETS}",
         "cloud": cloud,

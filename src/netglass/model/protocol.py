@@ -9,8 +9,13 @@ The agent calls out over HTTP; the server never calls an agent.
     POST /netglass/v1/hosts/{host}/healed             [Healed] -> 204, also when they were told before
     GET  /netglass/v1/hosts/{host}/instance?address=A&network_id=N (or router_id=R) -> Instance, or 404
 
-Each request carries ``Authorization: Bearer <host credential>``: HMAC-SHA256 of the host's name under the cloud's
-agent secret, in hexadecimal, so that an agent can speak for its own host only.
+    POST /netglass/v1/hosts/{host}/credential         NewCredential -> 204
+    POST /netglass/v1/hosts/{host}/join               Join -> 204; the token is what lets it in
+    GET  /netglass/v1/ca                              the CA's certificate, PEM; nobody need be let in
+
+Each request carries ``Authorization: Bearer <host credential>``, so that an agent can speak for its own host only: what
+it joined with; or, as long as it never joined, HMAC-SHA256 of the host's name under the cloud's agent secret, in
+hexadecimal.
 
 A watcher first gets every relevant row (with ``since``: those changed later, drops included), then `Listed`, then
 changes as they are committed, and `Beat` when nothing happened for `BEAT_S` seconds.  A commit's rows come together
@@ -24,6 +29,7 @@ nothing, and all is listed anew behind a `Relist`.
 from __future__ import annotations
 
 import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import msgspec
@@ -57,6 +63,50 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     project_id: str
+
+
+class Join(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A host that comes with a token; what it made its credential stays with it."""
+
+    token: str
+    digest: str  # of its credential: SHA-256, hexadecimal
+
+
+class NewCredential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A host that changes its credential."""
+
+    digest: str  # SHA-256, hexadecimal
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a join token says, as ``netglass host add`` prints it: base64url of this as JSON, after `INVITATION`.
+
+    ca  SHA-256 of the CA's certificate (DER), hexadecimal; empty: no TLS
+    """
+
+    host: str
+    server: tuple[str, ...]
+    ca: str
+    token: str
+
+
+INVITATION = "netglass1."
+
+
+def encode_invitation(invitation: Invitation) -> str:
+    """Gives the text that is handed to a host."""
+    return INVITATION + urlsafe_b64encode(msgspec.json.encode(invitation)).decode().rstrip("=")
+
+
+def decode_invitation(text: str) -> Invitation:
+    """Reads it; raises ValueError for anything else."""
+    if not text.startswith(INVITATION):
+        raise ValueError(f"a token begins with {INVITATION}")
+    body = text.removeprefix(INVITATION)
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(body + "=" * (-len(body) % 4)), type=Invitation)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise ValueError(f"the token is damaged: {error}") from error
 
 
 class RowLine(msgspec.Struct, frozen=True, kw_only=True, tag="row", tag_field="type"):

@@ -312,6 +312,20 @@ class Host(Row, frozen=True, kw_only=True, omit_defaults=True):
     descriptions: dict[str, str] = {}  # role -> an operator's words on it, as the agents list shows them
 
 
+class HostKey(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Who may speak for a host that joined by a token, or is invited to; only digests (control.host_keys).
+
+    id  the host's name
+    """
+
+    kind: ClassVar[str] = "host_key"
+
+    digests: tuple[str, ...] = ()  # of its credentials, the newest first, at most two
+    token_digest: str = ""  # of an unused token
+    expires_at: str = ""  # when that ends
+    revoked: bool = False
+
+
 class Server(Row, frozen=True, kw_only=True, omit_defaults=True):
     """An instance: a guest that runs on one host."""
 
@@ -452,6 +466,7 @@ ROW_TYPES: tuple[type[Row], ...] = (
     PortForwarding,
     LocalVlan,
     Host,
+    HostKey,
     Server,
     Flavor,
     Image,

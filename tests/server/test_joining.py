@@ -1,0 +1,121 @@
+"""A host joins over TLS by a token, changes its credential, and is shut out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from process import ServerProcess, StartServer
+
+from netglass.agent.config import Config, load_config
+from netglass.agent.server import Server, ServerError
+from netglass.model.protocol import Listed, Registration, decode_invitation, encode_invitation
+
+pytestmark = pytest.mark.server
+
+NETGLASS = str(Path(sys.executable).with_name("netglass"))
+HYPERVISOR = Registration(roles=("hypervisor",))
+
+
+class Place:
+    """A server with TLS, its operator, and a host that is not its own yet."""
+
+    def __init__(self, server: ServerProcess, directory: Path) -> None:
+        self.server = server
+        self.directory = directory
+        secrets = server.ca.parent
+        self._operator = {
+            "OS_AUTH_URL": f"{server.url}/identity",
+            "OS_CACERT": str(server.ca),
+            "OS_USERNAME": "admin",
+            "OS_PASSWORD": (secrets / "admin.password").read_text().strip(),
+            "OS_PROJECT_NAME": "admin",
+        }
+
+    def netglass(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [NETGLASS, *words], env=os.environ | self._operator, capture_output=True, text=True, check=False
+        )
+
+    def token(self, host: str = "daisy") -> str:
+        done = self.netglass("host", "add", host)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def join(self, token: str) -> subprocess.CompletedProcess[str]:
+        return self.netglass("agent", "join", token, "--directory", str(self.directory))
+
+    def config(self) -> Config:
+        return load_config(self.directory / "agent.toml")
+
+    def register(self, host: str = "") -> None:
+        """Speaks as the host's agent does; raises ServerError."""
+        config = self.config()
+        Server(config.server[0], host or config.host, config.credential, config.ca_file).register(HYPERVISOR)
+
+
+@pytest.fixture
+def place(start_server: StartServer, tmp_path: Path) -> Place:
+    return Place(start_server(tls=True), tmp_path / "etc")
+
+
+def test_a_host_joins_once_and_speaks_for_itself_only(place: Place) -> None:
+    token = place.token()
+    joined = place.join(token)
+    assert joined.returncode == 0, joined.stderr
+    assert (place.directory / "agent.credential").stat().st_mode & 0o777 == 0o600
+
+    place.register()
+    with pytest.raises(ServerError) as refused:
+        place.register("bob")
+    assert refused.value.status == 403
+    again = place.join(token)
+    assert (again.returncode, "used before" in again.stderr) == (1, True)
+    place.register()
+
+
+def test_a_host_that_meets_another_authority_does_not_join(place: Place) -> None:
+    invitation = decode_invitation(place.token())
+    forged = encode_invitation(msgspec.structs.replace(invitation, ca="0" * 64))
+    done = place.join(forged)
+    assert (done.returncode, "somebody may stand between" in done.stderr) == (1, True)
+    assert not place.directory.exists()
+    assert place.join("netglass1.rubbish").returncode == 2
+
+
+def test_a_credential_is_changed_and_the_one_before_is_good_until_the_next(place: Place) -> None:
+    place.join(place.token())
+    first = place.config()
+    config = str(place.directory / "agent.toml")
+
+    assert place.netglass("agent", "rotate", "--config", config).returncode == 0
+    assert place.config().credential != first.credential
+    place.register()
+    Server(first.server[0], "daisy", first.credential, first.ca_file).register(HYPERVISOR)
+
+    assert place.netglass("agent", "rotate", "--config", config).returncode == 0
+    with pytest.raises(ServerError):
+        Server(first.server[0], "daisy", first.credential, first.ca_file).register(HYPERVISOR)
+
+
+def test_a_host_that_is_shut_out_hears_nothing_more_and_joins_again_by_a_new_token(place: Place) -> None:
+    place.join(place.token())
+    place.register()
+    config = place.config()
+    feed = Server(config.server[0], "daisy", config.credential, config.ca_file).feed(None, "")
+    while not any(isinstance(line, Listed) for line in next(feed)):
+        pass
+
+    assert place.netglass("host", "revoke", "daisy").returncode == 0
+    with pytest.raises(ServerError):
+        list(feed)
+    with pytest.raises(ServerError) as refused:
+        place.register()
+    assert refused.value.status == 403
+
+    assert place.join(place.token()).returncode == 0
+    place.register()

@@ -138,6 +138,7 @@ def test_what_means_something_else_is_a_difference(shown: list[str], printed: li
 
 
 @pytest.mark.lab
+@pytest.mark.timeout(600)  # for a busy machine; a minute each is usual
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
 def test_every_command_of_a_tutorial_prints_what_it_shows(tutorial: Path) -> None:
     shell = Shell()

@@ -28,13 +28,17 @@ def play(stage: Stage, cloud: Cloud, guests: Pair) -> Scene[None]:
         f"br-ex on {NETWORK_NODE}",
     )
     translated = f"rewrites the source from {guest.address} to {cloud.address}"
+    back = f"rewrites the destination from {cloud.address} to {guest.address}"
     key = f"GRE, key {cloud.network.segment}"
-    yield told.cut(*(f"{number}. " for number in range(1, 30)), "Delivered", "Dropped").marked(
-        *way, translated, key, "Delivered"
-    )
+    numbered = (f"{number}. " for number in range(1, 60))
+    printed = told.cut(*numbered, "Delivered", "Dropped", "Answered", "ICMP echo reply from")
+    yield printed.marked(*way, translated, back, key, "Delivered", "Answered")
     steps = tracing.steps(told.output)
-    yield equal("it goes the way of the course, switch by switch", way, tracing.passes(steps, way))
+    there_and_back = (*way, *reversed(way))
+    yield equal(
+        "it goes the way of the course, and its answer comes back so", there_and_back, tracing.passes(steps, way)
+    )
     yield true("in a tunnel with the key seen on eth2", any(key in step for step in steps), key, told.output)
-    held = any(translated in step for step in steps)
-    yield true("translated by the router as was seen there", held, translated, told.output)
-    yield true("and leaves the cloud", told.status == 0, "exit status 0", f"exit status {told.status}")
+    held = all(any(words in step for step in steps) for words in (translated, back))
+    yield true("translated by the router as was seen there", held, f"{translated}; {back}", told.output)
+    yield true("all the way", told.status == 0, "exit status 0", f"exit status {told.status}")

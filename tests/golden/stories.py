@@ -5,11 +5,14 @@ the_other_way     the same by the other settings (native, patch ports, kernel sw
                   outside compute service, a port that is down, DHCP options of a port's own, and wrong values
 routed            a router between net1 and a flat external network of two subnets, with a floating IP on the second,
                   one of which just ports are forwarded, an extra route, and one that leads nowhere
+scoped            the same with another network inside; the first one and the external network are in an address scope
 
 The stories about tunnels are in ``tunnel_stories``.
 """
 
 from __future__ import annotations
+
+import msgspec
 
 from golden.tunnel_stories import PACKET_FLOWS, POPULATED
 from netglass.model.resources import (
@@ -371,10 +374,48 @@ ROUTED_IPV6: list[Row] = [
     ),
 ]
 
+SCOPE = "1b2c3d4e-0000-4000-8000-00000000000a"
+NET2 = "6f833617-6179-4797-b7c0-7d420d84040c"
+SUBNET2 = "3d7a0a58-0674-439a-ad23-d6471aaae9bc"
+SUBNET2_V6 = "4d7a0a58-0674-439a-ad23-d6471aaae9bc"
+INSIDE2 = "27d3c2b1-a0f9-4e8d-9c7b-6a5f4e3d2c88"
+
+
+def _in_scope(row: Row) -> Row:
+    scoped = isinstance(row, Subnet) and row.id in (SUBNET1, PUBLIC_SUBNET)
+    return msgspec.structs.replace(row, address_scope_id=SCOPE) if scoped else row
+
+
+SCOPED: list[Row] = [
+    *(_in_scope(row) for row in ROUTED if not isinstance(row, PortForwarding)),
+    Network(id=NET2, name="net2", physical_network="default", segmentation_id=1001),
+    Subnet(id=SUBNET2, network_id=NET2, cidr="10.1.0.0/24", gateway_ip="10.1.0.1", enable_dhcp=False),
+    Subnet(
+        id=SUBNET2_V6,
+        network_id=NET2,
+        ip_version=6,
+        cidr="2001:db8:1::/64",
+        gateway_ip="2001:db8:1::1",
+        enable_dhcp=False,
+        address_scope_id="2b2c3d4e-0000-4000-8000-00000000000b",
+    ),
+    LocalVlan(id=f"control/{NET2}", host="control", network_id=NET2, vlan=3),
+    Port(
+        id=INSIDE2,
+        network_id=NET2,
+        mac_address="fa:16:3e:00:00:05",
+        device_owner="network:router_interface",
+        device_id=ROUTER,
+        fixed_ips=(FixedIp(SUBNET2, "10.1.0.1"), FixedIp(SUBNET2_V6, "2001:db8:1::1")),
+        host_id="control",
+    ),
+]
+
 STORIES: dict[str, list[Row]] = {
     "basic_use_cases": BASIC_USE_CASES,
     "the_other_way": THE_OTHER_WAY,
     "routed": ROUTED,
+    "scoped": SCOPED,
     "routed_ipv6": ROUTED_IPV6,
     "packet_flows": PACKET_FLOWS,
     "populated": POPULATED,

@@ -14,6 +14,7 @@ from netglass.agent.appliers.filters import Filters, flows_of, flows_without
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
 from netglass.compile.router_rules import Forwarded, Translation, rule_sets
+from netglass.compile.router_scopes import scopes_of
 from netglass.desired.diff import plan
 from netglass.desired.state import HostState, Namespace, RuleSet
 from netglass.host import namespaces
@@ -136,6 +137,21 @@ def test_a_rule_that_iptables_refuses_is_reported_and_the_other_tables_are_set()
     assert [error.key for error in errors] == [bad.key]
     found = filters.observe(HostState(host="h", rule_sets=(*good, bad)))["rule_sets"]
     assert {rule_set.key for rule_set in found} == {rule_set.key for rule_set in good}
+
+
+@on_a_host
+def test_the_rules_of_address_scopes_are_read_back_as_they_were_set() -> None:
+    namespaces.make(NETNS)
+    filters = Filters(marks())
+    scopes = scopes_of({"qr-a": "one", "qr-b": "", "qg-c": "one"}, "qg-c")
+    assert scopes is not None
+    for source in ("203.0.113.2", ""):
+        translation = Translation("qg-c", source, (("203.0.113.5", "10.0.0.5"),), (), {4: scopes, 6: scopes})
+        sets = rule_sets("routing", ("router:r1",), NETNS, translation)
+        converge(filters, HostState(host="h", rule_sets=tuple(sorted(sets, key=lambda one: one.key))))
+    assert "neutron-l3-agent-scope" in iptables("ip6tables-save", "-t", "mangle")
+    converge(filters, a_router())
+    assert "scope" not in iptables("iptables-save") + iptables("ip6tables-save")
 
 
 def track(*words: str) -> None:

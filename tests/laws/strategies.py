@@ -125,6 +125,7 @@ def _subnet(draw: st.DrawFn, network_id: str, number: int) -> Subnet:
         enable_dhcp=draw(st.sampled_from([True, True, False])),
         dns_nameservers=draw(st.sampled_from([(), ("192.0.2.53",), ("0.0.0.0",)])),
         host_routes=draw(st.sampled_from([(), (HostRoute("198.51.100.0/24", "10.0.0.9"),)])),
+        address_scope_id=draw(st.sampled_from(["", "", "one scope", "two\nscopes"])),
     )
 
 
@@ -138,6 +139,7 @@ def _subnet6(draw: st.DrawFn, network_id: str) -> Subnet:
         gateway_ip=draw(st.sampled_from([None, "2001:db8::1", "fe80::1"])),
         ipv6_ra_mode=mode,
         ipv6_address_mode=mode,
+        address_scope_id=draw(st.sampled_from(["", "", "one scope"])),
     )
 
 

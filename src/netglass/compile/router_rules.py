@@ -13,6 +13,7 @@
     filter  FORWARD      -> neutron-filter-top, neutron-l3-agent-FORWARD
             INPUT        -> neutron-l3-agent-INPUT           nobody else reaches the metadata proxy's port
 
+Where subnets are in address scopes, mangle and filter have a chain neutron-l3-agent-scope: see compile.router_scopes.
 What was marked as come in from outside keeps its source when it is turned to a guest, so that guests see who calls.
 Called by compile.routing.  Source: DATAPLANE.md, "Routing"; chains and marks are Neutron's l3 agent's.
 """
@@ -20,16 +21,18 @@ Called by compile.routing.  Source: DATAPLANE.md, "Routing"; chains and marks ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netglass.compile.iptables import arrange, dnat, dnat_ports, host_prefix, snat
 from netglass.compile.metadata import ADDRESS, ROUTER_PORT
+from netglass.compile.router_scopes import Scopes, keeping_apart, leaving_as_it_is, marking
 from netglass.desired.state import RuleSet
 
 WRAP = "neutron-l3-agent"
 _BOTTOM = "neutron-postrouting-bottom"
 _TOP = "neutron-filter-top"
 _FORWARDINGS = f"{WRAP}-fip-pf"
+_SCOPE = f"{WRAP}-scope"
 _OUTSIDE_MARK = "0x2/0xffff"
 _METADATA_MARK = "0x1/0xffff"
 _METADATA = f"-d {host_prefix(ADDRESS)} -i qr-+ -p tcp -m tcp --dport 80"
@@ -72,22 +75,26 @@ class Translation:
     source     address that what goes out bears; empty: its own
     floating   (floating address, fixed address), ascending
     forwarded  ports of further floating addresses
+    scopes     address scopes by IP version, where there are any
     """
 
     device: str = ""
     source: str = ""
     floating: tuple[tuple[str, str], ...] = ()
     forwarded: tuple[Forwarded, ...] = ()
+    scopes: Mapping[int, Scopes] = field(default_factory=dict)
 
 
 def rule_sets(owner: str, intent: tuple[str, ...], netns: str, translation: Translation) -> Iterator[RuleSet]:
     """Gives a router's rules; raises ValueError for an address that is none."""
-    wanted: tuple[tuple[int, str, Rules], ...] = (
+    wanted: list[tuple[int, str, Rules]] = [
         (4, "nat", _nat(translation)),
         (4, "mangle", _mangle(translation)),
-        (4, "filter", _filter(_PROXY_ONLY)),
-        (6, "filter", _filter(())),
-    )
+        (4, "filter", _filter(translation, 4)),
+        (6, "filter", _filter(translation, 6)),
+    ]
+    if 6 in translation.scopes:
+        wanted.append((6, "mangle", {"PREROUTING": (f"-j {WRAP}-PREROUTING",), **_scoping(translation, 6)}))
     for version, table, rules in wanted:
         chains = tuple(sorted(chain for chain in rules if chain.startswith("neutron-")))
         yield RuleSet(
@@ -141,24 +148,48 @@ def _leaving(wanted: Translation) -> Sequence[str]:
     if not wanted.device or not wanted.source:
         return ()
     turned_back = f"-m mark ! --mark {_OUTSIDE_MARK} -m conntrack --ctstate DNAT"
-    return (snat(wanted.source, f"-o {wanted.device}"), snat(wanted.source, turned_back))
+    alone = leaving_as_it_is(wanted.scopes.get(4), wanted.device)
+    return (*alone, snat(wanted.source, f"-o {wanted.device}"), snat(wanted.source, turned_back))
 
 
 def _mangle(wanted: Translation) -> Rules:
     marks = (f"-i {wanted.device} -j MARK --set-xmark {_OUTSIDE_MARK}",) if wanted.device else ()
+    scoping = _scoping(wanted, 4)
     return {
         "PREROUTING": (f"-j {WRAP}-PREROUTING",),
-        f"{WRAP}-PREROUTING": (f"-j {WRAP}-mark", f"{_METADATA} -j MARK --set-xmark {_METADATA_MARK}"),
+        **scoping,
+        f"{WRAP}-PREROUTING": (
+            f"-j {WRAP}-mark",
+            *scoping.get(f"{WRAP}-PREROUTING", ()),
+            f"{_METADATA} -j MARK --set-xmark {_METADATA_MARK}",
+        ),
         f"{WRAP}-mark": marks,
     }
 
 
-def _filter(inward: Sequence[str]) -> Rules:
+def _scoping(wanted: Translation, version: int) -> Rules:
+    scopes = wanted.scopes.get(version)
+    return {f"{WRAP}-PREROUTING": (f"-j {_SCOPE}",), _SCOPE: marking(scopes)} if scopes is not None else {}
+
+
+def _filter(wanted: Translation, version: int) -> Rules:
     return {
         "FORWARD": (f"-j {_TOP}", f"-j {WRAP}-FORWARD"),
         "INPUT": (f"-j {WRAP}-INPUT",),
         _TOP: (f"-j {WRAP}-local",),
         f"{WRAP}-FORWARD": (),
-        f"{WRAP}-INPUT": inward,
+        f"{WRAP}-INPUT": _PROXY_ONLY if version == 4 else (),
         f"{WRAP}-local": (),
+        **_apart(wanted, version),
     }
+
+
+def _apart(wanted: Translation, version: int) -> Rules:
+    """Gives the chains that keep address scopes apart; nothing where there are none."""
+    scopes = wanted.scopes.get(version)
+    if scopes is None:
+        return {}
+    translated_at = wanted.device if version == 4 and wanted.source else ""
+    floating = [fixed for _, fixed in wanted.floating] if version == 4 else []
+    rules = keeping_apart(scopes, translated_at, floating, wanted.device)
+    return {f"{WRAP}-FORWARD": (f"-j {_SCOPE}",), _SCOPE: rules}

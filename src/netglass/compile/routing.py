@@ -24,6 +24,7 @@ from netglass.compile.metadata import router_proxy
 from netglass.compile.place import INTEGRATION, Carried, Place, is_word
 from netglass.compile.plugging import switch_ids, tagged
 from netglass.compile.router_rules import Translation, rule_sets
+from netglass.compile.router_scopes import scopes_of
 from netglass.desired.state import (
     DEAD_VLAN,
     Address,
@@ -221,10 +222,16 @@ def _default_routes(routing: _Routing) -> Iterator[Thing]:
             because = (*intent, ref(subnet))
             via = str(gateway)
             yield Route(owner=OWNER, intent=because, netns=netns, destination=everywhere, via=via, device=device)
+    inside = [ip_network(cidr, strict=False) for one in routing.inside for cidr, _ in one.addresses]
     for subnet in routing.place.subnets(leg.port.network_id):
         network = _read(ip_network, subnet.cidr)
         if subnet.id not in held and network is not None:
             because = (*intent, ref(subnet))
+            if any(network.overlaps(one) for one in inside):
+                # It came after the router's own networks, which it must not take from them.
+                text = f"External subnet {subnet.id} ({subnet.cidr}) overlaps a network of router {routing.router.id}."
+                routing.complain("overlapping-external-subnet", because, text)
+                continue
             yield Route(owner=OWNER, intent=because, netns=netns, destination=str(network), device=device)
 
 
@@ -268,10 +275,20 @@ def _translate(routing: _Routing) -> Iterator[Thing]:
         source = own[0] if own and routing.router.enable_snat else ""
         for address, because in floating.addresses.items():
             yield from _external_address(routing, leg, address, because)
-    translation = Translation(
-        leg.device if leg is not None else "", source, tuple(floating.pairs), tuple(floating.forwarded)
-    )
+    outer = leg.device if leg is not None else ""
+    scopes = {version: found for version in (4, 6) if (found := scopes_of(_scopes(routing, version), outer))}
+    translation = Translation(outer, source, tuple(floating.pairs), tuple(floating.forwarded), scopes)
     yield from rule_sets(OWNER, tuple(sorted(intent)), routing.netns, translation)
+
+
+def _scopes(routing: _Routing, version: int) -> dict[str, str]:
+    """Gives the address scope of each device with addresses of an IP version; empty for none."""
+    found: dict[str, str] = {}
+    for leg in routing.legs:
+        scopes = [subnet.address_scope_id for _, subnet in leg.addresses if subnet.ip_version == version]
+        if scopes:
+            found[leg.device] = max(scopes)  # one, or none, by intent
+    return found
 
 
 def _announced(routing: _Routing, leg: _Leg, address: str, intent: tuple[str, ...]) -> Announcement:

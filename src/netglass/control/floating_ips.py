@@ -105,6 +105,18 @@ def decide_delete_floating_ip(d: Decision, floating: FloatingIp) -> None:
     require_delete(d, floating)
     if d.snapshot.ids("port_forwardings_by_floating_ip", floating.id):
         raise fault("FipInUseByPortForwarding", id=floating.id)
+    _drop(d, floating)
+
+
+def drop_unused(d: Decision, network_id: str) -> None:
+    """Gives back a network's floating IPs that are for nobody, whosever they are."""
+    floating: FloatingIp
+    for floating in d.snapshot.rows("floating_ips_by_network", network_id):
+        if not floating.port_id and not floating.router_id:
+            _drop(d, floating)
+
+
+def _drop(d: Decision, floating: FloatingIp) -> None:
     port = d.snapshot.get(Port, floating.floating_port_id)
     if port is not None:
         drop_port(d, port)

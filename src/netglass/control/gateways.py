@@ -5,7 +5,7 @@ Source: Networking API v2.0, ``external_gateway_info``; Neutron's ext-gw-mode ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from netglass.control.addresses import Claimant, repick_addresses
@@ -16,7 +16,7 @@ from netglass.control.router_scheduling import place_router
 from netglass.control.router_subnets import bad_router, refuse_overlap
 from netglass.control.service_ports import Service, drop_port, make_port
 from netglass.control.visibility import find_network, is_external
-from netglass.model.resources import Network, Port, Router, Subnet
+from netglass.model.resources import Network, Port, Router
 from netglass.model.snapshot import Snapshot
 
 Wanted = Mapping[str, Any] | None
@@ -32,7 +32,7 @@ def gateway_port(snapshot: Snapshot, router_id: str) -> Port | None:
 def set_gateway(d: Decision, router: Router, wanted: Wanted) -> Router:
     """Gives a router the gateway that is wanted, changing or dropping the one it has; gives the new row.
 
-    Raises NetworkNotFound, BadRequest (no external network; overlapping subnets),
+    Raises NetworkNotFound, BadRequest (no external network; a subnet's own gateway as address; overlapping subnets),
     RouterExternalGatewayInUseByFloatingIp, and what `pick_addresses` raises.
     """
     wanted = wanted or {}
@@ -46,6 +46,7 @@ def set_gateway(d: Decision, router: Router, wanted: Wanted) -> Router:
     values = {"gateway_network_id": network_id, "enable_snat": True if snat is None else snat}
     if network_id:
         network = _external(d, network_id)
+        _refuse_gateways_own(d, network, wanted.get("external_fixed_ips") or ())
         _plug(d, router, network, held, wanted.get("external_fixed_ips"))
     return place_router(d, d.draft.update(router, d.now, **values))
 
@@ -66,8 +67,14 @@ def _plug(d: Decision, router: Router, network: Network, held: Port | None, wish
         claimant = Claimant(network.id, held.mac_address, held.device_owner)
         fixed_ips = repick_addresses(d, claimant, held.fixed_ips, wishes)
         held = d.draft.update(held, d.now, fixed_ips=fixed_ips)
-    subnets = (d.snapshot.get(Subnet, fixed.subnet_id) for fixed in held.fixed_ips)
-    refuse_overlap(d, router, [subnet for subnet in subnets if subnet is not None], without=held.id)
+    refuse_overlap(d, router, d.snapshot.rows("subnets_by_network", network.id), without=held.id)
+
+
+def _refuse_gateways_own(d: Decision, network: Network, wishes: Iterable[Mapping[str, str]]) -> None:
+    taken = {subnet.gateway_ip for subnet in d.snapshot.rows("subnets_by_network", network.id)}
+    for wish in wishes:
+        if wish.get("ip_address") in taken - {None}:
+            raise bad_router(f"External IP {wish['ip_address']} is the same as the gateway IP")
 
 
 def _refuse_in_use(d: Decision, router: Router, network_id: str) -> None:

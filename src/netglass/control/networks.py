@@ -15,6 +15,7 @@ from netglass.control.binding import release_tag, vif_type
 from netglass.control.decision import Decision
 from netglass.control.dhcp import schedule_dhcp
 from netglass.control.faults import fault, invalid_input
+from netglass.control.floating_ips import drop_unused
 from netglass.control.owners import AUTO_DELETED
 from netglass.control.security_groups import ensure_default_group
 from netglass.control.segments import check_vlan, choose_segment, largest_mtu
@@ -107,9 +108,12 @@ def decide_update_network(d: Decision, network: Network, changes: Mapping[str, A
 def decide_delete_network(d: Decision, network: Network) -> None:
     """Deletes a network with its subnets and DHCP ports; its segment, tags and addresses are free again.
 
+    With an external network go the floating IPs of it that are for nobody, as in Neutron.
+
     Raises NetworkNotFound or PolicyNotAuthorized (another's network), NetworkInUse while other ports are on it.
     """
     require_delete(d, network)
+    drop_unused(d, network.id)
     ports: list[Port] = d.snapshot.rows("ports_by_network", network.id)
     staying = [p.id for p in ports if p.device_owner not in AUTO_DELETED]
     if staying:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from netglass.control.decision import Decision
 from netglass.control.faults import fault
-from netglass.control.owners import ROUTER_INTERFACES
+from netglass.control.owners import ROUTER_GATEWAY, ROUTER_INTERFACES
 from netglass.control.router_scheduling import router_ports
 from netglass.control.spaces import space
 from netglass.model.resources import FixedIp, Port, Router, Subnet
@@ -28,9 +28,13 @@ def joined(snapshot: Snapshot, router_id: str) -> list[tuple[Port, FixedIp, Subn
 def refuse_overlap(d: Decision, router: Router, new: Iterable[Subnet], without: str = "") -> None:
     """Raises BadRequest when a router has a port on one of the subnets already, or on one that overlaps.
 
+    Of an external network every subnet counts: the router reaches them all.
+
     without  id of a port that does not count, as it is about to change
     """
     there = [subnet for port, _, subnet in joined(d.snapshot, router.id) if port.id != without]
+    outside = {p.network_id for p in router_ports(d.snapshot, router.id) if _is_gateway(p) and p.id != without}
+    there += [subnet for network_id in outside for subnet in d.snapshot.rows("subnets_by_network", network_id)]
     for subnet in new:
         for other in there:
             if other.id == subnet.id:
@@ -39,6 +43,10 @@ def refuse_overlap(d: Decision, router: Router, new: Iterable[Subnet], without: 
                 raise bad_router(
                     f"Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr {other.cidr} of subnet {other.id}"
                 )
+
+
+def _is_gateway(port: Port) -> bool:
+    return port.device_owner == ROUTER_GATEWAY
 
 
 def reaches(subnets: Iterable[Subnet], address: str) -> bool:

@@ -65,8 +65,9 @@ def decide_update_router(d: Decision, router: Router, changes: Mapping[str, Any]
     if "external_gateway_info" in changes:
         router = set_gateway(d, router, changes["external_gateway_info"])
     values = {name: changes[name] for name in _PLAIN & changes.keys()}
-    if "routes" in changes:
-        values["routes"] = checked_routes(d, router, changes["routes"] or ())
+    if "routes" in changes or "external_gateway_info" in changes:
+        # Another gateway may leave the routes there are without their next hops.
+        values["routes"] = checked_routes(d, router, changes.get("routes", router.routes) or ())
     if "tags" in changes:
         values["tags"] = ordered_tags("router", changes["tags"])
     return d.draft.update(router, d.now, **values)

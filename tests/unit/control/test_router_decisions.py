@@ -7,7 +7,7 @@ from netglass.control.gateways import gateway_port
 from netglass.control.hosts import decide_register_host, decide_report
 from netglass.control.router_scheduling import decide_host_router, decide_unhost_router, router_ports
 from netglass.model.protocol import Registration, Report
-from netglass.model.resources import Host, HostRoute, HostSettings, Port, Router
+from netglass.model.resources import FloatingIp, Host, HostRoute, HostSettings, Port, Router
 
 OTHER = Host(id="control2", roles=("network",), settings=MAPPED)
 
@@ -169,6 +169,59 @@ def test_the_gateway_can_be_taken_away_changed_and_chosen(world: World) -> None:
         world.cloud.update(world.router, external_gateway_info={"network_id": world.network.id})
     with refused("NetworkNotFound", 404):
         world.cloud.update(world.router, external_gateway_info={"network_id": "nowhere"})
+
+
+def test_a_gateway_has_addresses_of_several_subnets_and_they_can_be_changed(world: World) -> None:
+    cloud = world.cloud
+    second = cloud.subnet(world.public, "192.0.2.0/24", ADMIN, enable_dhcp=False)
+    both = [{"subnet_id": world.outside().fixed_ips[0].subnet_id}, {"subnet_id": second.id}]
+    cloud.update(world.router, external_gateway_info={"network_id": world.public.id, "external_fixed_ips": both})
+    assert addresses(world.outside()) == ["203.0.113.2", "192.0.2.2"]
+    port = world.outside().id
+    one = [{"ip_address": "192.0.2.9"}]
+    cloud.update(world.router, external_gateway_info={"network_id": world.public.id, "external_fixed_ips": one})
+    assert (addresses(world.outside()), world.outside().id) == (["192.0.2.9"], port)
+    for subnet_id, address in ((both[0]["subnet_id"], "203.0.113.2"), (second.id, "192.0.2.2")):
+        assert cloud.floating(world.public, subnet_id=subnet_id).floating_ip_address == address
+    with refused("BadRequest", 400, "External IP 192.0.2.1 is the same as the gateway IP"):
+        wish = {"network_id": world.public.id, "external_fixed_ips": [{"ip_address": "192.0.2.1"}]}
+        cloud.update(world.router, external_gateway_info=wish)
+
+
+def test_every_subnet_of_the_external_network_is_kept_from_the_routers_inside(world: World) -> None:
+    cloud = world.cloud
+    cloud.subnet(world.public, "192.0.2.0/24", ADMIN, enable_dhcp=False)
+    inside = cloud.subnet(cloud.network(), "192.0.2.128/25")
+    with refused("BadRequest", 400, "overlaps with cidr 192.0.2.0/24"):
+        cloud.join(world.router, inside.id)
+    apart = cloud.router()
+    cloud.join(apart, inside.id)
+    with refused("BadRequest", 400, "overlaps"):
+        cloud.update(apart, external_gateway_info={"network_id": world.public.id})
+
+
+def test_a_router_moves_to_another_external_network_and_no_route_is_left_behind(world: World) -> None:
+    cloud = world.cloud
+    other = cloud.external("192.0.2.0/24")
+    cloud.update(world.router, routes=[HostRoute("10.9.0.0/24", "203.0.113.77")])
+    with refused("InvalidRoutes", 400, "the nexthop is not connected with router"):
+        cloud.update(world.router, external_gateway_info={"network_id": other.id})
+    routes = [HostRoute("10.9.0.0/24", "192.0.2.77")]
+    cloud.update(world.router, external_gateway_info={"network_id": other.id}, routes=routes)
+    assert (addresses(world.outside()), world.now().routes) == (["192.0.2.2"], tuple(routes))
+
+
+def test_an_external_network_is_deleted_with_the_floating_ips_that_are_for_nobody(world: World) -> None:
+    cloud = world.cloud
+    used, unused = cloud.floating(world.public, port_id=cloud.port(world.network).id), cloud.floating(world.public, BOB)
+    with refused("NetworkInUse", 409):
+        cloud.delete(world.public, ADMIN)
+    assert cloud.now(unused).floating_ip_address
+    cloud.delete(used)
+    cloud.update(world.router, external_gateway_info={})
+    cloud.delete(world.public, ADMIN)
+    assert cloud.snapshot.count(FloatingIp) == 0
+    assert not cloud.snapshot.ids("ports_by_network", world.public.id)
 
 
 def test_extra_routes_lead_over_the_routers_own_subnets_only(world: World) -> None:

@@ -37,6 +37,12 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(
         "address-group", "Address group", "Named sets of addresses that rules refer to.", "2020-07-15T10:00:00-00:00"
     ),
+    Extension(
+        "address-scope",
+        "Address scope",
+        "Subnet pools are in address scopes, inside of which routers do not translate.",
+        "2015-07-26T10:00:00-00:00",
+    ),
     Extension("agent", "agent", "Hosts' roles, listed as agents.", "2013-02-03T10:00:00-00:00"),
     Extension("agent_sort_key", "Agents Sort Key", "Agents can be sorted.", "2024-05-01T10:00:00-00:00"),
     Extension(

@@ -55,15 +55,29 @@ class Pings:
 
 
 class Cloud:
-    """What one project makes; `clear` takes it away again."""
+    """What one project makes; `clear` takes it away again.
 
-    def __init__(self, lab: TestLab, api: Api) -> None:
+    Its default group lets everything in, so that a story about wires is not one about filters; with `guarded`, it lets
+    in what default groups let in.
+    """
+
+    def __init__(self, lab: TestLab, api: Api, *, guarded: bool = False) -> None:
         self.lab = lab
         self.api = api
+        if not guarded:
+            self._let_everything_in()
         self._undo: list[tuple[str, str, Any]] = []
         compute = "/compute/v2.1"
         self._flavor = api.get(f"{compute}/flavors")["flavors"][0]["id"]
         self._image = api.get("/image/v2/images")["images"][0]["id"]
+
+    def _let_everything_in(self) -> None:
+        path = f"/v2.0/security-groups?name=default&project_id={self.api.project_id}"
+        (group,) = self.api.get(path)["security_groups"]
+        for ethertype in ("IPv4", "IPv6"):
+            rule = {"security_group_id": group["id"], "direction": "ingress", "ethertype": ethertype}
+            status, answer = self.api.call("POST", "/v2.0/security-group-rules", {"security_group_rule": rule})
+            assert status in (201, 409), answer  # 409: another cloud of the project did so before
 
     def network(self, cidr: str, name: str = "net", **attributes: Any) -> str:
         """Makes a network with one subnet; gives the network's id."""

@@ -233,3 +233,44 @@ def test_policies_have_a_quota(database_url: str) -> None:
     third = alice.post("/v2.0/rbac-policies", json={"rbac_policy": wanted | {"target_tenant": SOMEBODY}})
     assert fault(third) == (409, "OverQuota")
     cloud.store.close()
+
+
+@pytest.mark.parametrize("how", ["attribute", "policy for all", "policy for one"])
+def test_sharing_a_network_gives_nobody_the_rights_of_its_owner(
+    how: str, alice: TestClient, rita: TestClient, bob: TestClient, admin: TestClient
+) -> None:
+    """Ports that filters trust, and ports without filters, are for the network's owner (CVE-2015-5240, 2026-50266)."""
+    network = made(alice, "network")
+    made(alice, "subnet", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
+    if how == "attribute":
+        assert admin.put(f"/v2.0/networks/{network['id']}", json={"network": {"shared": True}}).status_code == 200
+    else:
+        share(admin, "network", network, "*" if how == "policy for all" else "blue")
+    body = {"network_id": network["id"]}
+    plain = made(bob, "port", **body)
+    path = f"/v2.0/ports/{plain['id']}"
+    for owner, foreign in (
+        ("network:dhcp", 403),
+        ("network:router_interface", 403),
+        ("neutron:x", 403),
+        (" Network:x", 403),
+        ("compute:nova", 200),
+        ("", 200),
+    ):
+        wanted = {"port": {**body, "device_owner": owner}}
+        created = {200: 201}.get(foreign, foreign)
+        assert bob.post("/v2.0/ports", json=wanted).status_code == created, owner
+        assert bob.put(path, json={"port": {"device_owner": owner}}).status_code == foreign, owner
+        assert rita.post("/v2.0/ports", json=wanted).status_code == 403
+        assert alice.post("/v2.0/ports", json=wanted).status_code == 201
+    for change in (
+        {"port_security_enabled": False, "security_groups": []},
+        {"allowed_address_pairs": [{"ip_address": "10.0.0.77"}]},
+        {"fixed_ips": [{"ip_address": "10.0.0.78"}]},
+        {"mac_address": "fa:16:3e:00:00:78"},
+    ):
+        assert bob.post("/v2.0/ports", json={"port": {**body, **change}}).status_code == 403, change
+        assert bob.put(path, json={"port": change}).status_code == 403, change
+    assert bob.put(f"/v2.0/networks/{network['id']}", json={"network": {"name": "mine"}}).status_code == 403
+    subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.1.0.0/24"}
+    assert bob.post("/v2.0/subnets", json={"subnet": subnet}).status_code == 403

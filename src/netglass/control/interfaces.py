@@ -1,14 +1,18 @@
 """Interfaces of routers: their ports inside, one for each subnet that they join.
 
 By subnet, a port with the subnet's gateway address is made and goes with the interface; by port, one that somebody
-made becomes the router's.
+made becomes the router's.  A router has one port for all IPv6 subnets of a network, since it advertises them together:
+each further one is an address of that port.
 Source: Networking API v2.0, ``add_router_interface`` and ``remove_router_interface``.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import msgspec
 
+from netglass.control.addresses import Claimant, pick_addresses
 from netglass.control.decision import Decision
 from netglass.control.faults import fault
 from netglass.control.owners import ROUTER_INTERFACE, ROUTER_INTERFACES
@@ -44,11 +48,12 @@ def decide_add_interface(d: Decision, router: Router, subnet_id: str, port_id: s
     port = _by_subnet(d, router, subnet_id) if subnet_id else _by_port(d, router, port_id)
     place_router(d, router)
     port = d.snapshot.get(Port, port.id) or port
-    return Interface(router=router, port=port, subnet_ids=tuple(fixed.subnet_id for fixed in port.fixed_ips))
+    ids = [subnet_id] if subnet_id else [fixed.subnet_id for fixed in port.fixed_ips]
+    return Interface(router=router, port=port, subnet_ids=tuple(ids))
 
 
 def decide_remove_interface(d: Decision, router: Router, subnet_id: str, port_id: str) -> Interface:
-    """Parts a router from a subnet; its port there is deleted.
+    """Parts a router from a subnet; its port there is deleted, or loses its address where it has others too.
 
     Raises RouterNotFound or PolicyNotAuthorized (another's router), BadRequest (no id), RouterInterfaceNotFound,
     RouterInterfaceNotFoundForSubnet, SubnetMismatchForPort, RouterInterfaceInUseByFloatingIP,
@@ -58,10 +63,16 @@ def decide_remove_interface(d: Decision, router: Router, subnet_id: str, port_id
     if not subnet_id and not port_id:
         raise bad_router("Either subnet_id or port_id must be specified")
     port = _interface(d, router, subnet_id, port_id)
-    subnets = [s for fixed in port.fixed_ips if (s := d.snapshot.get(Subnet, fixed.subnet_id)) is not None]
+    rest = tuple(fixed for fixed in port.fixed_ips if fixed.subnet_id != subnet_id)
+    leaving = rest == () or bool(port_id)
+    gone = port.fixed_ips if leaving else [fixed for fixed in port.fixed_ips if fixed not in rest]
+    subnets = [s for fixed in gone if (s := d.snapshot.get(Subnet, fixed.subnet_id)) is not None]
     for subnet in subnets:
         _refuse_in_use(d, router, subnet)
-    drop_port(d, port)
+    if leaving:
+        drop_port(d, port)
+    else:
+        d.draft.update(port, d.now, fixed_ips=rest)
     ids = [subnet.id for subnet in subnets]
     ids.sort(key=lambda found: found != subnet_id)
     return Interface(router=router, port=port, subnet_ids=tuple(ids))
@@ -80,8 +91,24 @@ def _by_subnet(d: Decision, router: Router, subnet_id: str) -> Port:
             " Router."
         )
     refuse_overlap(d, router, [subnet])
-    service = Service(ROUTER_INTERFACE, router.id, router.project_id, router.host_id)
-    return make_port(d, network, service, [{"subnet_id": subnet.id, "ip_address": subnet.gateway_ip}])
+    wish = {"subnet_id": subnet.id}
+    if not ip_address(subnet.gateway_ip).is_link_local:  # one that is, is the device's, beside an address of the subnet
+        wish["ip_address"] = subnet.gateway_ip
+    port = _ipv6_port(d, router, network.id) if subnet.ip_version == 6 else None
+    if port is None:
+        service = Service(ROUTER_INTERFACE, router.id, router.project_id, router.host_id)
+        return make_port(d, network, service, [wish])
+    claimant = Claimant(network.id, port.mac_address, port.device_owner)
+    return d.draft.update(port, d.now, fixed_ips=(*port.fixed_ips, *pick_addresses(d, claimant, [wish])))
+
+
+def _ipv6_port(d: Decision, router: Router, network_id: str) -> Port | None:
+    """Gives the port that a router has for the IPv6 subnets of a network."""
+    for port in router_ports(d.snapshot, router.id):
+        inside = port.device_owner in ROUTER_INTERFACES and port.network_id == network_id
+        if inside and any(ip_address(fixed.ip_address).version == 6 for fixed in port.fixed_ips):
+            return port
+    return None
 
 
 def _may_join(d: Decision, network: Network, subnet: Subnet) -> bool:
@@ -99,6 +126,12 @@ def _by_port(d: Decision, router: Router, port_id: str) -> Port:
         raise bad_router("Router port must have at least one fixed IP")
     if sum(subnet.ip_version == 4 for subnet in subnets) > 1:
         raise bad_router("Cannot have multiple IPv4 subnets on router port")
+    there = _ipv6_port(d, router, port.network_id) if any(subnet.ip_version == 6 for subnet in subnets) else None
+    if there is not None:
+        raise bad_router(
+            f"Cannot add interface: Router already contains IPv6 port {there.id} belonging to network id"
+            f" {port.network_id}. Only one IPv6 port from the same network subnet can be connected to a router."
+        )
     refuse_overlap(d, router, subnets)
     open_port = Protection(port_security_enabled=False, security_group_ids=(), allowed_address_pairs=())
     return d.draft.update(port, d.now, device_id=router.id, device_owner=ROUTER_INTERFACE, **open_port.fields())

@@ -98,12 +98,16 @@ def _missing(part: KindPlan) -> Iterable[Thing]:
 
 
 _NO_FACTS = {"owner", "intent"}
-_FOR_PEOPLE: dict[type[Thing], set[str]] = {Guest: {"name"}}  # a renamed server's guest runs on
 
 
 def _facts_of(kind: type[Thing]) -> Callable[[Any], Any]:
-    without = _NO_FACTS | _FOR_PEOPLE.get(kind, set())
-    return attrgetter(*(name for name in kind.__struct_fields__ if name not in without))
+    without = _NO_FACTS | ({"name", "nics"} if kind is Guest else set())
+    facts = attrgetter(*(name for name in kind.__struct_fields__ if name not in without))
+    if kind is not Guest:
+        return facts
+    # A guest runs on when its server is renamed, or its network's MTU changes: it learns of that as any machine does,
+    # by DHCP and from routers, and its taps are links, which are set anew.
+    return lambda guest: (facts(guest), [(nic.tap, nic.mac) for nic in guest.nics])
 
 
 _FACTS = {kind.kind: _facts_of(kind) for kind in KINDS}

@@ -56,7 +56,7 @@ def test_a_setting_goes_with_its_device_and_is_never_deleted() -> None:
     assert plan(EMPTY, state(sysctls=Sysctl(**WHY, netns="", name="a", value="1"))) == Plan(host="h")
 
 
-def test_a_renamed_servers_guest_runs_on() -> None:
+def test_a_guest_runs_on_when_its_server_is_renamed_or_its_networks_mtu_changes() -> None:
     guest = Guest(
         owner="guests",
         intent=("server:1",),
@@ -68,6 +68,10 @@ def test_a_renamed_servers_guest_runs_on() -> None:
         directory="/x/1",
     )
     assert plan(state(guests=msgspec.structs.replace(guest, name="new")), state(guests=guest)).empty
+    smaller = (msgspec.structs.replace(guest.nics[0], mtu=1400),)
+    assert plan(state(guests=msgspec.structs.replace(guest, nics=smaller)), state(guests=guest)).empty
+    other = (msgspec.structs.replace(guest.nics[0], mac="fa:16:3e:00:00:02"),)
+    assert not plan(state(guests=msgspec.structs.replace(guest, nics=other)), state(guests=guest)).empty
     assert not plan(state(guests=msgspec.structs.replace(guest, boot=2)), state(guests=guest)).empty
 
 

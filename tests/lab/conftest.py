@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -41,3 +42,14 @@ def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
         yield TestLab(wanted["name"])
     finally:
         netglass("lab", "down", wanted["name"])
+
+
+@pytest.fixture(scope="session")
+def every() -> Iterator[TestLab]:
+    """A lab whose hosts have tunnels of all types and a VLAN network; for tests that leave it as they found it."""
+    name = f"e{os.getpid()}"
+    netglass("lab", "up", str(Path(__file__).with_name("every_type.yaml")), "--lab", name)
+    try:
+        yield TestLab(name)
+    finally:
+        netglass("lab", "down", "--lab", name)

@@ -80,10 +80,10 @@ class Scene:
             ("blue", self.ours, "10.0.2.0/24"),
             ("alone", self.theirs, "10.0.1.0/24"),
         ):
-            self._make_network(name, owner, cidr)
+            self.make_network(name, owner, cidr)
         self.router = self.ours.router(self.networks["red"]["id"], self.networks["blue"]["id"])
         bob, daisy = self.places.bob, self.places.daisy
-        self._make_guests(
+        self.make_guests(
             {
                 "one": ("red", bob, "10.0.1.11"),
                 "near": ("red", bob, "10.0.1.12"),
@@ -98,22 +98,24 @@ class Scene:
 
     def make_small(self) -> None:
         """Makes red and its router alone, with a guest on each host."""
-        self._make_network("red", self.ours, "10.0.1.0/24")
+        self.make_network("red", self.ours, "10.0.1.0/24")
         self.router = self.ours.router(self.networks["red"]["id"])
         places = {"one": self.places.bob, "far": self.places.daisy}
-        self._make_guests({name: ("red", host, "") for name, host in places.items()})
+        self.make_guests({name: ("red", host, "") for name, host in places.items()})
         until(lambda: self.ours.ping(self["one"], INTERNET, count=1).received, 5, "the way out is there")
 
-    def _make_network(self, name: str, owner: Cloud, cidr: str) -> None:
+    def make_network(self, name: str, owner: Cloud, cidr: str, **subnet: Any) -> None:
         wish: dict[str, Any] = {"name": name, "provider:network_type": self.kind, "project_id": owner.api.project_id}
         if self.kind in ("vlan", "flat"):
             wish["provider:physical_network"] = "default"
         made = self.admin.post("/v2.0/networks", {"network": wish})["network"]
         owner.undo("DELETE", f"/v2.0/networks/{made['id']}")
-        owner.api.post("/v2.0/subnets", {"subnet": {"network_id": made["id"], "ip_version": 4, "cidr": cidr}})
+        version = 6 if ":" in cidr else 4
+        wanted = {"network_id": made["id"], "ip_version": version, "cidr": cidr, **subnet}
+        owner.api.post("/v2.0/subnets", {"subnet": wanted})
         self.networks[name] = made
 
-    def _make_guests(self, wanted: dict[str, tuple[str, str, str]]) -> None:
+    def make_guests(self, wanted: dict[str, tuple[str, str, str]]) -> None:
         for name, (network, host, address) in wanted.items():
             owner = self.theirs if network == "alone" else self.ours
             server = owner.start(name, self.networks[network]["id"], host, address)

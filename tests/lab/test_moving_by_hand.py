@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from cloud import Cloud, until
+from ipv6_walks import delegated
 from labs import TestLab
 from story_fixtures import api_of
-from test_router_stories import INTERNET, await_floating, from_client
+from test_router_stories import INTERNET, Heard, await_floating, from_client
 
 pytestmark = pytest.mark.lab
 
@@ -40,6 +41,30 @@ def test_a_router_moved_by_hand_serves_from_its_new_host(two_gateways: TestLab, 
     assert cloud.ping(guest, INTERNET).lost == 0
     assert f"qrouter-{router}" in lab.on(other, "ip", "netns", "list")
     until(lambda: f"qrouter-{router}" not in lab.on(held, "ip", "netns", "list"), 5, "it has left its old host")
+
+
+def test_ipv6_guests_keep_their_gateway_when_their_router_moves(two_gateways: TestLab, cloud: Cloud) -> None:
+    lab, admin = two_gateways, api_of(two_gateways, "admin")
+    router = cloud.router()
+    network = cloud.ipv6_network(str(next(delegated(cloud, router).subnets(new_prefix=64))), "slaac")
+    cloud.join(router, network)
+    guest = cloud.guest("vm", network, "compute1")
+    until(lambda: from_client(lab, guest.address, 1).received, 5, "the way in")
+    heard = Heard(lab, guest.host, guest.tap, "-v", "icmp6", "and", "ip6[40]", "==", "134")
+
+    agents = {a["host"]: a["id"] for a in admin.get("/v2.0/agents?agent_type=L3 agent")["agents"]}
+    held = admin.get(f"/v2.0/routers/{router}/l3-agents")["agents"][0]["host"]
+    (other,) = agents.keys() - {held}
+    assert admin.call("DELETE", f"/v2.0/agents/{agents[held]}/l3-routers/{router}")[0] == 204
+    assert admin.call("POST", f"/v2.0/agents/{agents[other]}/l3-routers", {"router_id": router})[0] == 201
+    until(lambda: from_client(lab, guest.address, 1).received, 5, "the way in by the other host")
+    until(lambda: f"qrouter-{router}" not in lab.on(held, "ip", "netns", "list"), 5, "it has left its old host")
+    assert from_client(lab, guest.address, 20).lost == 0
+
+    # The one that left must not say goodbye with the address that the other one speaks with now.
+    text = heard.text()
+    assert "router advertisement" in text
+    assert "router lifetime 0s" not in text, text
 
 
 def test_dhcp_moved_by_hand_is_served_from_both_hosts_and_then_from_the_new_one(

@@ -23,12 +23,12 @@ HEALED_WITHIN_S = 2.0
 
 
 class Heard:
-    """Packets seen on a host's device, from when this was made until `text` is asked."""
+    """Packets seen on a device of a host, or of a namespace there, from when this was made until `text` is asked."""
 
-    def __init__(self, lab: TestLab, host: str, device: str, *what: str) -> None:
+    def __init__(self, lab: TestLab, host: str, device: str, *what: str, netns: str = "") -> None:
         self._words = ("tcpdump", *AT_ONCE, "-Z", "root", "-lnn", "-i", device, *what)
         self._lab, self._host = lab, host
-        argv = [*lab.to_host(host), *self._words]
+        argv = [*lab.to_host(host), *(("ip", "netns", "exec", netns) if netns else ()), *self._words]
         self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         while "listening on" not in self._process.stderr.readline():

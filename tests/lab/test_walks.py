@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from captures import Watches
 from cloud import Guest, until
-from labs import TestLab, netglass
+from labs import TestLab
 from losses import Pace, losses, probes, too_much, victims
 from scene import CLIENT, INTERNET, Places, Scene, scene_on
 from test_first_guest import netglass_diff
@@ -25,19 +24,6 @@ MEGABYTES = int(os.environ.get("NETGLASS_WALK_MEGABYTES", "5"))
 
 TUNNELS_AND_VLAN = ["gre", "vxlan", "vlan"]
 EVERY_TYPE = [*TUNNELS_AND_VLAN, "geneve", "flat"]
-
-LAB = Path(__file__).with_name("every_type.yaml")
-
-
-@pytest.fixture(scope="module")
-def every() -> Iterator[TestLab]:
-    """A lab whose hosts have tunnels of all types and a VLAN network."""
-    name = f"e{os.getpid()}"
-    netglass("lab", "up", str(LAB), "--lab", name)
-    try:
-        yield TestLab(name)
-    finally:
-        netglass("lab", "down", "--lab", name)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def take(peer):
 _TAKE = (
     _BLOCK
     + """
-with socket.create_server(("0.0.0.0", int(sys.argv[2]))) as waiting:
+with socket.create_server(("::", int(sys.argv[2])), family=socket.AF_INET6, dualstack_ipv6=True) as waiting:
     print("listening", flush=True)
     waiting.settimeout(20)
     peer, _ = waiting.accept(); peer.settimeout(60)

@@ -1,0 +1,111 @@
+"""The walks in IPv6, every hop seen, on VLAN, GRE and VXLAN; and what else guests are told, and hosts keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from captures import Watches
+from cloud import until
+from ipv6_walks import INTERNET, METADATA, WALKS, make, spaces
+from labs import TestLab
+from scene import Places, Scene, scene_on
+from test_first_guest import netglass_diff
+from test_metadata_walk import said
+from test_trace import compare_with_switches, traced
+from transfers import transfer
+from walks import Walk, walk
+
+pytestmark = [pytest.mark.lab, pytest.mark.parametrize("scene", ["gre", "vxlan", "vlan"], indirect=True)]
+
+SMALLER = 1300  # bytes, an MTU that every kind of network can have
+BYTES = 5_000_000
+
+
+@pytest.fixture(scope="module")
+def scene(every: TestLab, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    kind: str = request.param
+    with scene_on(every, kind, Places(wire="eth4" if kind == "vlan" else "eth2")) as made:
+        make(made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def watches(scene: Scene) -> Iterator[Watches]:
+    made = Watches(scene.lab, spaces(scene))
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.mark.parametrize("row", WALKS, ids=str)
+def test_an_ipv6_packet_is_seen_at_every_hop_of(row: Walk, scene: Scene, watches: Watches) -> None:
+    print(f"\n{row} on {scene.kind}", *walk(scene, watches, row), sep="\n  ")
+
+
+def test_guests_make_their_addresses_or_get_them_as_their_subnets_say(scene: Scene) -> None:
+    for name, made_of_mac in (("one", True), ("three", False), ("four", True)):
+        guest = scene[name]
+        assert guest.address.endswith(f"{int(guest.mac[-5:].replace(':', ''), 16):x}") is made_of_mac, guest
+        shown = scene.lab.inside(guest.id, "ip", "-6", "route", "show", "default")
+        assert re.search(rf"^default via fe80::f816:\S+ dev eth0 .*mtu {scene.mtu}\b", shown), shown
+        assert INTERNET in scene.lab.inside(guest.id, "cat", "/etc/resolv.conf")
+        until(lambda g=guest: f" metadata {g.id} {g.name} over eth0" in said(scene.ours, g), 15, "it took its name")  # type: ignore[misc]
+
+
+def test_one_namespace_answers_for_the_metadata_address_always_the_same(scene: Scene) -> None:
+    again = "for n in 1 2 3 4 5 6 7 8 9 10; do ip -6 neigh flush all; curl -sSfg -m 5 -o /dev/null $0 || exit 1; done"
+    scene.lab.inside(scene["one"].id, "sh", "-c", again, f"http://[{METADATA}%25eth0]/openstack")
+
+
+def test_the_model_says_of_ipv6_packets_what_the_switches_do(scene: Scene) -> None:
+    one, three = scene["one"], scene["three"]
+    assert scene.ours.ping(one, three.address).lost == 0
+    routed = traced(scene.lab, one.port_id, three.port_id)
+    assert routed.delivered, routed.why
+    assert compare_with_switches(scene.lab, routed) > 4
+    assert traced(scene.lab, one.port_id, INTERNET).delivered
+
+
+def sized(size: int, address: str) -> tuple[str, ...]:
+    """Gives the words of a ping with packets of `size` bytes that nobody may cut."""
+    return ("sh", "-c", f"ping -n -M do -c 2 -i 0.2 -W 1 -s {size - 48} {address} 2>&1")
+
+
+def test_guests_obey_the_mtu_that_routers_tell_and_who_does_not_is_told_what_fits(scene: Scene) -> None:
+    one, three, lab = scene["one"], scene["three"], scene.lab
+    path = f"/v2.0/networks/{scene.networks['red']['id']}"
+    began = lab.inside(one.id, "cat", "/run/began")
+
+    def told(mtu: int) -> bool:
+        return f" mtu {mtu} " in lab.inside(one.id, "ip", "-6", "route", "show", "default")
+
+    assert scene.admin.call("PUT", path, {"network": {"mtu": SMALLER}})[0] == 200
+    until(lambda: told(SMALLER), 10, "the guest was told")
+    assert lab.inside(one.id, "cat", "/run/began") == began  # by its router, and not by a new start
+    until(lambda: not netglass_diff(lab, scene.places.network), 10, "all is as it is planned")
+    assert " 2 received" in lab.on("client", *sized(SMALLER, one.address))
+    text = lab.on("client", *sized(SMALLER + 1, one.address), check=False)
+    assert re.search(rf"mtu[ =:]+{SMALLER}\b", text), text
+    assert transfer(lab.to_guest(three.id), lab.to_guest(one.id), one.address, size=BYTES).whole
+    assert scene.admin.call("PUT", path, {"network": {"mtu": scene.mtu}})[0] == 200
+    until(lambda: told(scene.mtu), 10, "the guest was told again")
+
+
+def test_a_network_that_the_router_leaves_is_advertised_no_more(scene: Scene) -> None:
+    lab, p = scene.lab, scene.places
+    for host in (p.network, p.bob, p.daisy):
+        until(lambda h=host: not netglass_diff(lab, h), 10, f"{host} is as it is planned")  # type: ignore[misc]
+
+    def advertised() -> int:
+        return lab.on(p.network, "cat", f"/var/lib/neutron/ra/{scene.router}.radvd.conf").count("AdvSendAdvert on;")
+
+    assert advertised() == 3
+    path = f"/v2.0/routers/{scene.router}/remove_router_interface"
+    subnet = scene.ours.subnet_of(scene.networks["green"]["id"])
+    assert scene.admin.call("PUT", path, {"subnet_id": subnet})[0] == 200
+    until(lambda: advertised() == 2, 5, "the router speaks no more of it")
+    assert scene.ours.ping(scene["one"], scene["three"].address).lost == 0
+    assert scene.ours.ping(scene["one"], scene["four"].address, count=1).received == 0

@@ -348,7 +348,8 @@ class Daemon(Thing, frozen=True, kw_only=True):
                   (DHCPRELEASE, RFC 2131, section 4.4.6), else dnsmasq keeps the address from its next owner
     read_at_start digest of what it reads from files when it starts and never again; with another one it is another
                   process
-    unasked       it speaks as it starts and as it reads its files again, so that it must wait until it is heard
+    unasked       it speaks as it starts and as it reads its files again, so that it must wait until it is heard; it is
+                  not let say goodbye either, as another host may speak in its place already
     """
 
     kind: ClassVar[str] = "daemons"

@@ -195,9 +195,14 @@ class Daemons:
         children.record(self._root / name, msgspec.structs.replace(state, remembered=_plain(remembered)))
 
     def _stop(self, name: str) -> bool:
-        state = children.recorded(self._root / name)
+        state, remembered = self._read(name)
         self._living.pop(name, None)
-        return state is None or children.stop(state.child)
+        if state is None:
+            return True
+        # What speaks unasked would take back what it said, which whoever speaks in its place may have said again:
+        # a router that moves from host to host keeps its address, and guests would believe the later word.
+        speaks = remembered is not None and remembered.daemon.unasked
+        return children.stop(state.child, grace_s=0) if speaks else children.stop(state.child)
 
 
 def _is_same_process(old: Daemon, new: Daemon) -> bool:

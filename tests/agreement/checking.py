@@ -73,7 +73,7 @@ def draw(rng: Random, directory: Path) -> Drawn:
         for host, (roles, settings) in hosts.items():
             server.register(host, roles, settings)
         hypervisors = [host for host, (roles, _) in hosts.items() if "hypervisor" in roles]
-        Maker(rng, server.call, hypervisors, server.has_booted).cloud()
+        Maker(rng, server.call, hypervisors).cloud(server.has_booted)
         snapshot = server.snapshot
         return Drawn(snapshot, [compile_host(snapshot, host) for host in hosts], Cloud.of(server.call))
     finally:

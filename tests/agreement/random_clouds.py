@@ -20,6 +20,22 @@ Call = Callable[[str, str, Any], tuple[int, Any]]
 """Method, path and body of a request -> status and answer."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What may be drawn.
+
+    physical  networks that flat and VLAN networks may be on
+    types     of networks
+    public    id of the external network that is there already; empty: one is made
+    odd       subnets without DHCP or of IPv6, guests on several networks, and ports that nobody plugs in are drawn too
+    """
+
+    physical: tuple[str, ...] = ("default", "default", "other")
+    types: tuple[str, ...] = TYPES
+    public: str = ""
+    odd: bool = True
+
+
 @dataclass
 class Made:
     """A random cloud, as far as it must be remembered to be used and to be taken away.
@@ -75,29 +91,35 @@ class Maker:
     hosts  where guests may be
     """
 
-    def __init__(self, rng: Random, call: Call, hosts: Iterable[str], booted: Callable[[str], None]) -> None:
+    def __init__(self, rng: Random, call: Call, hosts: Iterable[str], limits: Limits | None = None) -> None:
         self._rng = rng
         self._call = call
         self._hosts = sorted(hosts)
-        self._booted = booted
+        self._limits = limits or Limits()
         self.made = Made()
         self._flavor = self._get(f"{_COMPUTE}/flavors")["flavors"][0]["id"]
         self._image = self._get("/image/v2/images")["images"][0]["id"]
 
-    def cloud(self, types: Iterable[str] = TYPES, public: bool = True) -> Made:
-        """Makes networks with subnets, an external one, routers, guests, floating IPs; then breaks some of it."""
-        kinds = list(types)
+    def cloud(self, booted: Callable[[str], None]) -> Made:
+        """Makes networks with subnets, an external one, routers, guests, floating IPs; then breaks some of it.
+
+        booted  is called with each server once all are asked for, and comes back when the guest runs
+        """
         for number in range(self._rng.randint(1, 4)):
-            self._network(number, self._rng.choice(kinds))
-        if public:
+            self._network(number, self._rng.choice(self._limits.types))
+        self.made.public = self._limits.public
+        if not self.made.public:
             self._public()
         for number in range(self._rng.randint(0, 2)):
             self._router(number)
         for number in range(self._rng.randint(2, 6)):
             self._guest(number)
-        self._foreign_port()
+        if self._limits.odd:
+            self._foreign_port()
         for _ in range(self._rng.randint(0, 2)):
             self._floating()
+        for server in self.made.servers:
+            booted(server)
         self._trouble()
         return self.made
 
@@ -106,7 +128,7 @@ class Maker:
     def _network(self, number: int, kind: str) -> None:
         values: dict[str, Any] = {"name": f"net{number}", "provider:network_type": kind}
         if kind in ("vlan", "flat"):
-            values["provider:physical_network"] = self._rng.choice(["default", "default", "other"])
+            values["provider:physical_network"] = self._rng.choice(self._limits.physical)
         made = self._post("/v2.0/networks", "network", values)
         if made is None:
             return
@@ -114,7 +136,7 @@ class Maker:
         blocks = self._rng.sample(["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/25", "172.16.7.0/28"], 2)
         for block in blocks[: self._rng.choice([1, 1, 1, 2])]:
             self._subnet(made["id"], block)
-        if self._rng.random() < 0.25:
+        if self._limits.odd and self._rng.random() < 0.25:
             self._subnet(made["id"], f"fd00:{number}::/64")
 
     def _subnet(self, network_id: str, cidr: str, **values: Any) -> None:
@@ -127,7 +149,7 @@ class Maker:
         if not six and self._rng.random() < 0.2:
             hop = str(ip_network(cidr)[9])
             wanted["host_routes"] = [{"destination": "198.51.100.0/25", "nexthop": hop}]
-        if "enable_dhcp" not in wanted and self._rng.random() < 0.15:
+        if self._limits.odd and "enable_dhcp" not in wanted and self._rng.random() < 0.15:
             wanted["enable_dhcp"] = False
         made = self._post("/v2.0/subnets", "subnet", wanted)
         if made is not None:
@@ -175,7 +197,8 @@ class Maker:
     def _guest(self, number: int) -> None:
         if not self.made.networks:
             return
-        networks = self._rng.sample(self.made.networks, min(len(self.made.networks), self._rng.choice([1, 1, 1, 2])))
+        most = min(len(self.made.networks), 2 if self._limits.odd else 1)
+        networks = self._rng.sample(self.made.networks, self._rng.choice([1, 1, 1, most]))
         wanted = {
             "name": f"guest{number}",
             "imageRef": self._image,
@@ -209,8 +232,6 @@ class Maker:
 
     def _trouble(self) -> None:
         """Stops a guest, takes a port, a network or a router down, or leaves all as it is."""
-        for server in self.made.servers:
-            self._booted(server)
         kind = self._rng.choice(["", "", "stopped", "port", "port", "network", "router", "bare"])
         ports = [p for p in self._get("/v2.0/ports")["ports"] if p["device_owner"].startswith("compute:")]
         down = {"admin_state_up": False}

@@ -72,7 +72,8 @@ class Translation:
     """What a router translates.
 
     device     its device outside; empty without a gateway
-    source     address that what goes out bears; empty: its own
+    source     the gateway's own address; empty: none
+    hides      what goes out bears it
     floating   (floating address, fixed address), ascending
     forwarded  ports of further floating addresses
     scopes     address scopes by IP version, where there are any
@@ -80,6 +81,7 @@ class Translation:
 
     device: str = ""
     source: str = ""
+    hides: bool = True
     floating: tuple[tuple[str, str], ...] = ()
     forwarded: tuple[Forwarded, ...] = ()
     scopes: Mapping[int, Scopes] = field(default_factory=dict)
@@ -147,9 +149,11 @@ def _staying_inside(wanted: Translation) -> Sequence[str]:
 def _leaving(wanted: Translation) -> Sequence[str]:
     if not wanted.device or not wanted.source:
         return ()
+    # Else who is turned back to would answer directly, from an address that was never asked.
     turned_back = f"-m mark ! --mark {_OUTSIDE_MARK} -m conntrack --ctstate DNAT"
     alone = leaving_as_it_is(wanted.scopes.get(4), wanted.device)
-    return (*alone, snat(wanted.source, f"-o {wanted.device}"), snat(wanted.source, turned_back))
+    hidden = [f"-o {wanted.device}"] if wanted.hides else []
+    return (*alone, *(snat(wanted.source, match) for match in (*hidden, turned_back)))
 
 
 def _mangle(wanted: Translation) -> Rules:

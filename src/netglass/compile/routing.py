@@ -272,12 +272,19 @@ def _translate(routing: _Routing) -> Iterator[Thing]:
     if leg is not None:
         intent.add(ref(leg.port))
         own = [cidr.partition("/")[0] for cidr, subnet in leg.addresses if subnet.ip_version == 4]
-        source = own[0] if own and routing.router.enable_snat else ""
+        source = own[0] if own else ""
         for address, because in floating.addresses.items():
             yield from _external_address(routing, leg, address, because)
     outer = leg.device if leg is not None else ""
     scopes = {version: found for version in (4, 6) if (found := scopes_of(_scopes(routing, version), outer))}
-    translation = Translation(outer, source, tuple(floating.pairs), tuple(floating.forwarded), scopes)
+    translation = Translation(
+        device=outer,
+        source=source,
+        hides=routing.router.enable_snat,
+        floating=tuple(floating.pairs),
+        forwarded=tuple(floating.forwarded),
+        scopes=scopes,
+    )
     yield from rule_sets(OWNER, tuple(sorted(intent)), routing.netns, translation)
 
 

@@ -16,7 +16,7 @@ from netglass.trace.making import answer, offer, refusal, reply_to
 from netglass.trace.memory import Memory
 from netglass.trace.packet import ICMP, ICMP6, UDP, Packet, is_flooded, what
 from netglass.trace.resolving import NextHop
-from netglass.trace.result import Deliver, Drop, End, Hop, Reply, deliveries, leaves_of
+from netglass.trace.result import Deliver, Drop, End, Hop, Reply, Warn, deliveries, leaves_of, where
 from netglass.trace.sending import begin
 
 
@@ -49,7 +49,9 @@ def reply(fabric: Fabric, memory: Memory, asked: Question, shown: Shown) -> Repl
     start = begin(fabric, memory, who, packet, heard_from)
     delivered = any(_is_heard(one, asked) for one in deliveries(start))
     said = what(packet)
-    return Reply(packet=packet, delivered=delivered, why=_why(said, start, delivered), hops=(shown(start),))
+    unknown = not delivered and any(isinstance(leaf, Warn) for _, leaf in leaves_of(start))
+    why = _why(said, start, delivered)
+    return Reply(packet=packet, delivered=delivered, unknown=unknown, why=why, hops=(shown(start),))
 
 
 def answer_told(found: NextHop, shown: Shown) -> Reply | None:
@@ -117,10 +119,11 @@ def _why(said: str, start: Hop, delivered: bool) -> str:
     ends = list(leaves_of(start, own=True))
     last = [step for step in start.steps if isinstance(step, Drop)]
     hop, leaf = (start, last[-1]) if last else ends[-1] if ends else (start, None)
-    where = f"{hop.place or 'the host itself'} on {hop.host}" if hop.host else f"the {hop.kind} {hop.place}"
     if leaf is None:
         return f"What becomes of {said} is not shown."
     if isinstance(leaf, Deliver):
         text = f"comes from {leaf.packet.ip_src} to {leaf.packet.ip_dst}, and is no answer to what was sent"
         return f"{said[0].upper()}{said[1:]} {text}."
-    return f"{said[0].upper()}{said[1:]} ends at {where}: {leaf.text.rstrip('.')}."
+    if isinstance(leaf, Warn):
+        return f"What becomes of {said} is not known: {leaf.text[0].lower()}{leaf.text[1:].rstrip('.')}."
+    return f"{said[0].upper()}{said[1:]} ends at {where(hop)}: {leaf.text}."

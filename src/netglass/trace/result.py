@@ -213,6 +213,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     packet     as who sends it would send it
     delivered  whether the packet's sender got it, and knows it for an answer
+    unknown    they did not, and there is a place where the tracer could not follow it further
     why        a full sentence
     hops       where it starts
     """
@@ -221,6 +222,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivered: bool
     why: str
     hops: tuple[Hop, ...]
+    unknown: bool = False
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -262,6 +264,13 @@ def hops_of(hop: Hop) -> Iterator[Hop]:
     for step in hop.steps:
         if isinstance(step, Output):
             yield from hops_of(step.next)
+
+
+def where(hop: Hop) -> str:
+    """Gives what people call the place of a hop, behind "at"."""
+    if hop.host:
+        return f"{hop.place or 'the host itself'} on {hop.host}"
+    return hop.place if hop.kind in ("outside", "guest", "namespace") else f"the {hop.kind} {hop.place}".rstrip()
 
 
 def leaves_of(hop: Hop, own: bool = False) -> Iterator[tuple[Hop, Leaf]]:

@@ -12,8 +12,9 @@ from netglass.trace.interpreter import Walk
 from netglass.trace.memory import Memory
 from netglass.trace.packet import Packet
 from netglass.trace.resolving import neighbour
-from netglass.trace.result import Drop, End, Hop, Output, Step
+from netglass.trace.result import Drop, End, Hop, Output, Step, Warn
 from netglass.trace.stack import send
+from netglass.trace.wires import is_private
 
 
 def begin(fabric: Fabric, memory: Memory, sender: End, packet: Packet, heard_from: str = "") -> Hop:
@@ -40,6 +41,8 @@ def begin(fabric: Fabric, memory: Memory, sender: End, packet: Packet, heard_fro
 def _outside_sends(walk: Walk, sender: End, packet: Packet, heard_from: str) -> list[Step]:
     outsider = next(one for one in walk.fabric.outsiders if one.end.name == sender.name)
     hop = packet.ip_dst if _is_near(outsider, packet.ip_dst) else _router_to(walk.fabric, outsider, packet.ip_dst)
+    if is_private(packet.ip_dst) and not hop:
+        return [Warn(text=f"Whether anybody outside has a way to {packet.ip_dst}, a private address, is not known.")]
     if not hop and heard_from:
         return [_leaves(walk, outsider.end, packet, heard_from)]
     if not hop:

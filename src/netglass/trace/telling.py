@@ -98,6 +98,8 @@ def sections(trace: Trace, name_of: Names = str) -> Iterator[Section]:
 
 
 def _outcome(trace: Trace, reply: Reply) -> str:
+    if reply.unknown:
+        return f"Not known. {reply.why}"
     if reply.packet.tcp_flags == "ACK,RST" or (trace.delivered and reply.packet.is_error):
         return f"{'Refused' if reply.delivered else 'Refused, without a word'}. {reply.why}"
     if trace.delivered:
@@ -174,9 +176,14 @@ def _part(hop: Hop, step: Step) -> str:
         case Drop():
             return f"{_GIVES_UP.get(step.code, 'drops it')}: {step.text}"
         case Detail() | Warn():
-            return step.text[0].lower() + step.text[1:].rstrip(".")
+            return ("is where the trace ends: " if isinstance(step, Warn) else "") + _within(step.text)
         case Output():
             return ""
+
+
+def _within(sentence: str) -> str:
+    """Gives a sentence as part of another."""
+    return sentence[0].lower() + sentence[1:].rstrip(".")
 
 
 def _entered(hop: Hop, step: Enter) -> str:

@@ -10,7 +10,21 @@ from netglass.model.resources import Network, Port, Server, ref
 from netglass.model.snapshot import Snapshot
 from netglass.trace.fabric import Fabric
 from netglass.trace.placing import label
-from netglass.trace.result import Deliver, Drop, Encap, End, Filter, Hop, Nat, Output, Reply, Track, Warn, leaves_of
+from netglass.trace.result import (
+    Deliver,
+    Drop,
+    Encap,
+    End,
+    Filter,
+    Hop,
+    Nat,
+    Output,
+    Reply,
+    Track,
+    Warn,
+    leaves_of,
+    where,
+)
 from netglass.trace.wishes import Wish
 
 _HEARD = (
@@ -94,8 +108,8 @@ def why(snapshot: Snapshot, fabric: Fabric, start: Hop, taken: Deliver | None, p
         if taken.packet.is_answer:
             return "A switch answers, in the place of who has the address."
         return "The packet is delivered to whom it was sent."
-    where, text = _end(start)
-    said = [f"The packet ends at {where}: {text}."]
+    place, text = _end(start)
+    said = [f"The packet ends at {place}: {text}."]
     for port in ports:
         said += _about(snapshot, fabric, port)
     if len({port.network_id for port in ports}) == 2:
@@ -114,10 +128,9 @@ def _end(start: Hop) -> tuple[str, str]:
         return "a port of somebody else", "what they do with it is not shown"
     unknown = [(hop, leaf) for hop, leaf in ends if isinstance(leaf, Warn)]
     hop, leaf = (unknown or ends)[-1]
-    where = f"{hop.place or 'the host itself'} on {hop.host}" if hop.host else f"the {hop.kind} {hop.place}"
     if isinstance(leaf, Deliver):
-        return where, f"{leaf.to.name}, who was not meant, takes it"
-    return where, leaf.text.rstrip(".")
+        return where(hop), f"{leaf.to.name}, who was not meant, takes it"
+    return where(hop), leaf.text[0].lower() + leaf.text[1:].rstrip(".") if isinstance(leaf, Warn) else leaf.text
 
 
 def _network_name(snapshot: Snapshot, port: Port) -> str:

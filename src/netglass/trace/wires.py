@@ -17,6 +17,9 @@ from netglass.trace.result import Deliver, Drop, Encap, Output, Step, Warn
 if TYPE_CHECKING:
     from netglass.trace.interpreter import Walk
 
+# RFC 1918, RFC 3927, RFC 6598.
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")))
+
 
 class OnWire(Place):
     """A wire, as a learning switch between all NICs and outsiders on it."""
@@ -59,7 +62,11 @@ def _taken(outsider: Outsider, packet: Packet) -> Iterator[Step]:
         if packet.target == end.address:
             yield Deliver(to=end, packet=packet)
     elif packet.eth_dst == end.mac:
-        if packet.ip_dst == end.address or packet.is_answer or not _is_here(outsider, packet.ip_dst):
+        here = packet.is_answer or _is_here(outsider, packet.ip_dst)
+        if not here and is_private(packet.ip_dst):
+            text = f"{end.name} takes it, and who there has {packet.ip_dst}, which is a private address, is not known"
+            yield Warn(text=f"{text}.")
+        elif packet.ip_dst == end.address or packet.is_answer or not here:
             yield Deliver(to=end, packet=packet)
         else:
             yield Drop(code="not-for-address", text=f"{end.name} has {end.address}")
@@ -67,6 +74,12 @@ def _taken(outsider: Outsider, packet: Packet) -> Iterator[Step]:
 
 def _is_here(outsider: Outsider, address: str) -> bool:
     return any(ip_address(address) in ip_network(subnet) for subnet in outsider.subnets)
+
+
+def is_private(address: str) -> bool:
+    """Says whether an address of IPv4 means somebody else in every network."""
+    held = ip_address(address)
+    return held.version == 4 and any(held in network for network in _PRIVATE)
 
 
 class Tunnel(Place):

@@ -270,6 +270,26 @@ def back_to_itself() -> tuple[TraceCloud, Wish]:
     return routed(), Wish("vm2", "203.0.113.77", "tcp", 22)
 
 
+def turned_back_without_snat() -> tuple[TraceCloud, Wish]:
+    """To a neighbour's floating address, by a router that hides nobody."""
+    cloud = routed()
+    router = next(row for row in cloud.rows.values() if isinstance(row, Router))
+    cloud.change(router.id, enable_snat=False)
+    cloud.guest("vm3", cloud.network_of("vm2"), "compute1", "10.0.1.13")
+    return cloud, Wish("vm3", "203.0.113.77", "tcp", 22)
+
+
+def unhidden_outside() -> tuple[TraceCloud, Wish]:
+    cloud = routed()
+    router = next(row for row in cloud.rows.values() if isinstance(row, Router))
+    cloud.change(router.id, enable_snat=False)
+    return cloud, Wish("vm1", "198.51.100.7")
+
+
+def private_address_outside() -> tuple[TraceCloud, Wish]:
+    return routed(), Wish("vm1", "10.9.9.9")
+
+
 def nobody_next() -> tuple[TraceCloud, Wish]:
     return routed(), Wish("vm1", "10.0.1.99")
 
@@ -310,6 +330,9 @@ STORIES: tuple[tuple[Callable[[], tuple[TraceCloud, Wish]], bool], ...] = (
     (refused, True),
     (proxy_reached_directly, False),
     (back_to_itself, True),
+    (turned_back_without_snat, True),
+    (unhidden_outside, True),
+    (private_address_outside, False),
     (nobody_next, False),
 )
 

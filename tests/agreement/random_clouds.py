@@ -27,7 +27,7 @@ class Limits:
     physical  networks that flat and VLAN networks may be on
     types     of networks
     public    id of the external network that is there already; empty: one is made
-    odd       subnets without DHCP or of IPv6, guests on several networks, and ports that nobody plugs in are drawn too
+    odd       subnets without DHCP, guests on several networks, and ports that nobody plugs in are drawn too
     """
 
     physical: tuple[str, ...] = ("default", "default", "other")
@@ -136,14 +136,15 @@ class Maker:
         blocks = self._rng.sample(["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/25", "172.16.7.0/28"], 2)
         for block in blocks[: self._rng.choice([1, 1, 1, 2])]:
             self._subnet(made["id"], block)
-        if self._limits.odd and self._rng.random() < 0.25:
+        if self._rng.random() < 0.3:
             self._subnet(made["id"], f"fd00:{number}::/64")
 
     def _subnet(self, network_id: str, cidr: str, **values: Any) -> None:
         six = ":" in cidr
         wanted: dict[str, Any] = {"network_id": network_id, "cidr": cidr, "ip_version": 6 if six else 4, **values}
         if six:
-            wanted |= {"ipv6_ra_mode": "dhcpv6-stateful", "ipv6_address_mode": "dhcpv6-stateful"}
+            mode = self._rng.choice(["slaac", "dhcpv6-stateful", "dhcpv6-stateless"])
+            wanted |= {"ipv6_ra_mode": mode, "ipv6_address_mode": mode}
         elif "gateway_ip" not in wanted and self._rng.random() < 0.1:
             wanted["gateway_ip"] = None
         if not six and self._rng.random() < 0.2:
@@ -227,8 +228,20 @@ class Maker:
         ports = [p for p in self._get("/v2.0/ports")["ports"] if p["device_owner"].startswith("compute:")]
         if self.made.public and ports:
             port = self._rng.choice(sorted(ports, key=lambda p: str(p["fixed_ips"])))
-            values = {"floating_network_id": self.made.public, "port_id": port["id"]}
-            self._post("/v2.0/floatingips", "floatingip", values)
+            forwards = self._rng.random() < 0.3
+            target = {} if forwards else {"port_id": port["id"]}
+            made = self._post("/v2.0/floatingips", "floatingip", {"floating_network_id": self.made.public} | target)
+            if made is not None and forwards:
+                self._forward(made["id"], port)
+
+    def _forward(self, floating: str, port: dict[str, Any]) -> None:
+        """Has ports 22, and 80 to 83, of a floating IP lead to a guest's."""
+        address = next((f["ip_address"] for f in port["fixed_ips"] if ":" not in f["ip_address"]), "")
+        to = {"protocol": "tcp", "internal_port_id": port["id"], "internal_ip_address": address}
+        path = f"/v2.0/floatingips/{floating}/port_forwardings"
+        self._post(path, "port_forwarding", to | {"external_port": 22, "internal_port": 2222})
+        ranges = {"external_port_range": "80:83", "internal_port_range": "8080:8083"}
+        self._post(path, "port_forwarding", to | ranges)
 
     def _trouble(self) -> None:
         """Stops a guest, takes a port, a network or a router down, or leaves all as it is."""

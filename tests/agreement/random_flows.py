@@ -12,7 +12,7 @@ from agreement.random_clouds import Call
 from netglass.trace.model import Wish
 
 INTERNET = "198.51.100.10"
-_PORTS = (22, 53, 67, 80, 443, 9697)
+_PORTS = (22, 53, 67, 80, 82, 443, 9697)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -108,8 +108,8 @@ def _is_seen(host: str, device: str, wiring: Wiring) -> bool:
 # --- sending
 
 
-def sent(lab: TestLab, watches: Watches, wish: Wish, trace: Trace) -> Outcome:
-    """Sends a packet as a trace was asked for, and gives what became of it."""
+def sent(lab: TestLab, watches: Watches, wish: Wish, trace: Trace, model: Outcome) -> Outcome:
+    """Sends a packet as a trace was asked for, and gives what became of it, once all that the model says has come."""
     argv, server = _words(wish, trace), trace.source.name
     if not wish.source.startswith(CLIENT):
         lab.inside(server, "ip", "neigh", "flush", "all")
@@ -118,7 +118,7 @@ def sent(lab: TestLab, watches: Watches, wish: Wish, trace: Trace) -> Outcome:
         "client" if wish.source.startswith(CLIENT) else server, *argv, check=False
     )
     there, back = _patterns(wish, trace)
-    sights = _settled(watches, since)
+    sights = _settled(watches, since, lambda seen: model.back <= _matching(seen, back))
     return Outcome(_was_answered(wish, said), _matching(sights, there), _matching(sights, back), said)
 
 
@@ -128,13 +128,13 @@ def same(model: Seen, real: Seen, wiring: Wiring) -> bool:
     return model <= real and all(not netns and (host, device) in wiring.hubs for host, netns, device in extra)
 
 
-def _settled(watches: Watches, since: float) -> list[Sight]:
-    """Gives what was seen once nothing more comes."""
+def _settled(watches: Watches, since: float, whole: Callable[[list[Sight]], bool]) -> list[Sight]:
+    """Gives what was seen once nothing more comes; who asks in vain for a MAC says so after three seconds only."""
     end, sights = time.time() + _MOST_S, watches.sights(since)
     while time.time() < end:
         time.sleep(_SETTLED_S)
         before, sights = len(sights), watches.sights(since)
-        if len(sights) == before:
+        if len(sights) == before and whole(sights):
             break
     return sights
 
@@ -158,8 +158,8 @@ def _was_answered(wish: Wish, said: str) -> bool:
 def _patterns(wish: Wish, trace: Trace) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Gives how tcpdump prints the packet, and what may come back."""
     if wish.protocol == "icmp":
-        told = r"ICMP (echo reply|.*unreachable|time exceeded)"
-        return re.compile(r"ICMP echo request"), re.compile(told)
+        told = r"ICMP6?,? (echo reply|.*unreachable|packet too big|time exceeded)"
+        return re.compile(r"ICMP6?,? echo request"), re.compile(told)
     if wish.protocol == "tcp":
         return re.compile(r"Flags \[S\]"), re.compile(r"Flags \[(S\.|R\.)\]|ICMP .*unreachable")
     return re.compile(rf"\.(?:{wish.port}|9697): UDP|\.{wish.port}: \d"), re.compile(

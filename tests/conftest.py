@@ -33,6 +33,14 @@ def cluster() -> Iterator[Cluster]:
     made.remove()
 
 
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[str]:
+    """An empty database of the PostgreSQL, by its name."""
+    name = cluster.take()
+    yield name
+    cluster.give_back(name)
+
+
 @pytest.fixture(params=BOTH)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database, on either engine."""

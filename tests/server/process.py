@@ -16,23 +16,37 @@ from typing import Any
 
 import httpx
 
+from netglass.model.protocol import host_credential
 from support.api import Api
 
 
 class ServerProcess:
-    """Started by `start`, ended by `stop` or `kill`; may be started again on the same directory and port."""
+    """Started by `start`, ended by `stop`; may be started again on the same directory and port.
 
-    def __init__(self, directory: Path, cloud: dict[str, Any], *, tls: bool = False) -> None:
+    database  its URL; empty: a file in the directory
+    secrets   where they are; None: in the directory
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        cloud: dict[str, Any],
+        database: str = "",
+        secrets: Path | None = None,
+        *,
+        tls: bool = False,
+    ) -> None:
+        directory.mkdir(exist_ok=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._directory = directory
-        secrets = directory / "secrets"
-        self.ca = secrets / "ca.pem"  # with TLS
+        self.secrets = secrets or directory / "secrets"
+        self.ca = self.secrets / "ca.pem"  # with TLS
         lines = [
-            f'database = "sqlite:///{directory}/netglass.db"',
-            f'secrets = "{secrets}"',
+            f'database = "{database or f"sqlite:///{directory}/netglass.db"}"',
+            f'secrets = "{self.secrets}"',
             f"port = {self.port}",
             f"tls = {_toml(tls)}",
             "[cloud]",
@@ -42,19 +56,33 @@ class ServerProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        log = (self._directory / "server.log").open("ab")
-        argv = [
-            str(Path(sys.executable).parent / "netglass"),
-            "server",
-            "--config",
-            str(self._directory / "server.toml"),
-        ]
-        self._process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"})
-        log.close()
+        self.begin()
+        self.await_answers()
+
+    def await_answers(self) -> None:
+        """Waits until it serves."""
         end = time.monotonic() + 20
-        while not self._answers():
+        while not self.answers():
+            assert self._process is not None
             assert self._process.poll() is None, self.log()
             assert time.monotonic() < end, self.log()
+
+    def begin(self, *options: str) -> None:
+        """Starts it without waiting for it."""
+        log = (self._directory / "server.log").open("ab")
+        program = str(Path(sys.executable).parent / "netglass")
+        argv = [program, "server", "--config", str(self._directory / "server.toml"), *options]
+        self._process = subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, "NO_COLOR": "1"})
+        log.close()
+
+    def end(self) -> int:
+        """Waits until it has ended by itself; gives its status."""
+        assert self._process is not None
+        return self._process.wait(timeout=20)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self._process is not None
@@ -65,13 +93,18 @@ class ServerProcess:
         return (self._directory / "server.log").read_text()
 
     def user(self, name: str = "demo", project: str = "demo") -> Api:
-        password = (self._directory / "secrets" / f"{name}.password").read_text().strip()
+        password = (self.secrets / f"{name}.password").read_text().strip()
         return Api(self.url, name, password, project)
 
     def admin(self) -> Api:
         return self.user("admin", "admin")
 
-    def _answers(self) -> bool:
+    def agent(self, host: str) -> dict[str, str]:
+        """Gives the headers by which a host's agent is known."""
+        return {"Authorization": f"Bearer {host_credential((self.secrets / 'agent.secret').read_text().strip(), host)}"}
+
+    def answers(self) -> bool:
+        """Says whether it serves, with its database."""
         try:
             verify: Any = ssl.create_default_context(cafile=self.ca) if self.ca.exists() else True
             return httpx.get(f"{self.url}/v2.0/", timeout=1, verify=verify).status_code == 200
@@ -81,6 +114,9 @@ class ServerProcess:
 
 StartServer = Callable[..., ServerProcess]
 """Starts a server with these settings of its ``[cloud]`` table."""
+
+StartServers = Callable[..., list[ServerProcess]]
+"""Starts the servers of one cloud with these settings of their ``[cloud]`` table."""
 
 
 def _toml(value: Any) -> str:

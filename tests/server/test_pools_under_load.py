@@ -1,4 +1,4 @@
-"""Stories of many clients at one server: nothing is given out twice, and everything comes back."""
+"""Stories of many clients at one server or two: nothing is given out twice, and everything comes back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
-from process import ServerProcess, StartServer
+from process import ServerProcess, StartServers
 
 from support.api import Api
+from support.history import History
 
 pytestmark = pytest.mark.server
 
@@ -60,17 +60,18 @@ def in_random_order(
 
 
 def by_all_clients(
-    server: ServerProcess, count: int, make: Callable[[Api], str | None], end: Callable[[Api, str], None]
+    servers: list[ServerProcess], count: int, make: Callable[[Api], str | None], end: Callable[[Api, str], None]
 ) -> int:
+    apis = [servers[number % len(servers)].admin() for number in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
-        work = [pool.submit(in_random_order, server.admin(), seed, count, make, end) for seed in range(CLIENTS)]
+        work = [pool.submit(in_random_order, api, seed, count, make, end) for seed, api in enumerate(apis)]
         return sum(w.result() for w in work)
 
 
 def test_a_pool_of_50_segments_serves_100_networks_of_8_clients_and_is_whole_again(
-    start_server: StartServer,
+    start_servers: StartServers,
 ) -> None:
-    server = start_server(
+    servers = start_servers(
         vlan_ranges=[["default", 1000, 1049]], default_quotas={"network": -1, "subnet": -1, "port": -1}
     )
     ledger = Ledger()
@@ -92,9 +93,9 @@ def test_a_pool_of_50_segments_serves_100_networks_of_8_clients_and_is_whole_aga
         ledger.give_back(segment_of[network_id])  # before: as soon as it is free, another client may have it
         api.delete(f"/v2.0/networks/{network_id}")
 
-    by_all_clients(server, 13, make, end)
+    by_all_clients(servers, 13, make, end)
 
-    api = server.admin()
+    api = servers[-1].admin()
     assert api.get("/v2.0/networks")["networks"] == []
     all_50 = [api.post("/v2.0/networks", {"network": {}})["network"] for _ in range(50)]
     assert sorted(n["provider:segmentation_id"] for n in all_50) == list(range(1000, 1050))
@@ -103,10 +104,10 @@ def test_a_pool_of_50_segments_serves_100_networks_of_8_clients_and_is_whole_aga
 
 
 def test_the_addresses_of_a_slash_28_are_never_given_twice_and_all_come_back(
-    start_server: StartServer,
+    start_servers: StartServers,
 ) -> None:
-    server = start_server(default_quotas={"network": -1, "subnet": -1, "port": -1})
-    api = server.admin()
+    servers = start_servers(default_quotas={"network": -1, "subnet": -1, "port": -1})
+    api = servers[0].admin()
     network_id = api.post("/v2.0/networks", {"network": {}})["network"]["id"]
     api.post("/v2.0/subnets", {"subnet": {"network_id": network_id, "ip_version": 4, "cidr": "10.9.0.0/28"}})
     ledger = Ledger()
@@ -127,39 +128,34 @@ def test_the_addresses_of_a_slash_28_are_never_given_twice_and_all_come_back(
         ledger.give_back(address_of[port_id])
         api.delete(f"/v2.0/ports/{port_id}")
 
-    refused = by_all_clients(server, 20, make, end)
+    refused = by_all_clients(servers, 20, make, end)
 
     assert refused > 0, "the pool was never empty, so the test proved little"
-    assert ledger.most == 13
+    assert ledger.most <= 13
     assert api.get("/v2.0/ports")["ports"] == []
     again = [api.post("/v2.0/ports", {"port": {"network_id": network_id}})["port"] for _ in range(13)]
     assert {p["fixed_ips"][0]["ip_address"] for p in again} == {f"10.9.0.{n}" for n in range(2, 15)}
 
 
-def test_a_server_killed_while_clients_write_keeps_every_answer_it_gave(
-    start_server: StartServer,
+def test_servers_killed_while_clients_write_keep_every_answer_and_nothing_that_was_refused(
+    start_servers: StartServers,
 ) -> None:
-    server = start_server(default_quotas={"network": -1, "subnet": -1, "port": -1})
-    answered: list[str] = []
-    started = threading.Event()
+    servers = start_servers(default_quotas={"network": -1, "subnet": -1, "port": -1})
+    history = History()
 
-    def write(api: Api) -> None:
-        while True:
-            try:
-                answered.append(api.post("/v2.0/networks", {"network": {}})["network"]["id"])
-            except httpx.TransportError:  # the server was killed: what it did not answer may or may not be there
-                return
-            if len(answered) > 50:
-                started.set()
-
-    with ThreadPoolExecutor(4) as pool:
-        work = [pool.submit(write, server.admin()) for _ in range(4)]
-        assert started.wait(20)
-        server.stop(9)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        work = [
+            pool.submit(history.write, servers[number % len(servers)].admin(), f"client{number}")
+            for number in range(CLIENTS)
+        ]
+        for server in servers:
+            history.wait_for_answers(40)
+            server.stop(9)
+            server.start()
+        history.wait_for_answers(10)
+        history.stopped.set()
         for one in work:
             one.result()
-    server.start()
 
-    found = {n["id"] for n in server.admin().get("/v2.0/networks")["networks"]}
-    assert set(answered) <= found
-    assert len(found) <= len(answered) + 4
+    for server in servers:
+        history.check(server.admin())

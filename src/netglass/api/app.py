@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,11 +27,17 @@ _COMPACT_EVERY_S = 60.0
 def create_app(services: Services) -> Starlette:
     """Assembles the application; its `state.feed` is the feed, to be ended before connections are waited for."""
     feed = Feed(services.store)
-    services.questions.carry_by(feed.ask)
+
+    def is_alive(host: str) -> bool:
+        return services.reports.alive(host, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    services.questions.carry_by(feed.ask, is_alive)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         feed.start()
+        services.questions.start()
+        services.reports.tell(feed.wake_soon)
         tasks = [asyncio.create_task(_compact(services)), asyncio.create_task(watch_presence(services, feed))]
         yield
         for task in tasks:
@@ -63,6 +70,7 @@ async def _compact(services: Services) -> None:
         await asyncio.sleep(_COMPACT_EVERY_S)
         with suppress(Unavailable):  # the next time will do
             await asyncio.to_thread(services.store.compact, LOG_KEPT)
+            await asyncio.to_thread(services.questions.forget_old)
 
 
 async def _no_such_path(request: Request, _error: Exception) -> Response:

@@ -37,6 +37,7 @@ import secrets
 import tomllib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -164,17 +165,19 @@ class Secrets:
     def value(self, name: str) -> str:
         """Gives a secret by the name of its file."""
         path = self.path(name)
-        fresh = _MAKE.get(name, _new_password)()
-        try:
-            # Exclusive, and private from its first moment on: nobody can open it before its mode is right.
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
+        if path.exists():
             return _read_secret(path)
+        # Private from its first moment on, and never there without its value: servers may share the directory.
+        beside = path.with_name(f"{name}.{os.getpid()}")
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
-            file.write(fresh + "\n")
+            file.write(_MAKE.get(name, _new_password)() + "\n")
             file.flush()
             os.fsync(file.fileno())
-        return fresh
+        with suppress(FileExistsError):  # somebody was faster: theirs it is
+            os.link(beside, path)
+        beside.unlink()
+        return _read_secret(path)
 
 
 def _new_password() -> str:

@@ -106,10 +106,11 @@ class Feed:
         self._news = asyncio.Event()
         self._stop: Callable[[], None] = _nothing
         self._ended = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begins to follow the store."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
 
         def committed(commit: Commit) -> None:
             self._commits.append(commit)
@@ -153,6 +154,12 @@ class Feed:
         """Tells those who wait for `news` that there is some."""
         self._news.set()
         self._news = asyncio.Event()
+
+    def wake_soon(self) -> None:
+        """Does so from another thread."""
+        if self._loop is not None and not self._ended:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self.wake)
 
     async def lines(self, watcher: Watcher, since: Since | None) -> AsyncGenerator[bytes, None]:
         """Gives a watcher's stream: the list, then what changes, until it is cut.

@@ -85,6 +85,9 @@ class _AgentCalls:
     async def report(self, request: Request) -> Response:
         host = self._host(request)
         report = await _read(request, Report)
+        if self._services.store.shared and self._services.reports.get(host) is None:
+            # It may have registered with another server, just now.
+            await asyncio.to_thread(self._services.reports.look_up, host)
         if self._services.reports.report(host, report, _now()) is None:
             raise Conflict(f"Host {host} has not registered; register, then report.", fault="HostNotRegistered")
         if report.ports_realised or report.ports_lost or report.guests:  # else a heartbeat: there is nothing to decide
@@ -134,7 +137,7 @@ class _AgentCalls:
     async def answer(self, request: Request) -> Response:
         host = self._host(request)
         answer = await _read(request, Answer)
-        self._services.questions.answer(host, request.path_params["question"], answer)
+        await self._services.questions.answer(host, request.path_params["question"], answer)
         return Response(status_code=204)
 
     def _decide_report(self, host: str, report: Report, request: Request, draft: Draft, fresh: Fresh) -> None:

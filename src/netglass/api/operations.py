@@ -216,6 +216,7 @@ class _Operations:
     def _host(self, row: Host) -> dict[str, Any]:
         heard = self._services.reports.get(row.id)
         report = heard.report if heard is not None else None
+        alive = self._services.reports.alive(row.id, _now())
         return {
             "name": row.id,
             "roles": row.roles,
@@ -223,8 +224,8 @@ class _Operations:
             "enabled": row.enabled,
             "paused": row.paused,
             "address": row.address,
-            "alive": self._services.reports.alive(row.id, _now()),
-            "connected": self._feed.is_connected(row.id),
+            "alive": alive,
+            "connected": self._feed.is_connected(row.id) or (self._services.store.shared and alive),
             "heard_at": heard.at if heard is not None else None,
             "relevant_revision": self._feed.relevant_revision(row.id),
             "realised_revision": report.realised_revision if report is not None else None,

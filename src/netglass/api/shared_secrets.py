@@ -13,31 +13,40 @@ from netglass.base.errors import Invalid
 from netglass.store import shared_marks
 from netglass.store.store import Store
 
-SHARED = ("fernet.key", "agent.secret", "metadata.secret")
+KEYS = ("fernet.key", "agent.secret", "metadata.secret")
+CA = "ca.pem"
 
 
-def check_shared_secrets(store: Store, secrets: Secrets, *, replaced: bool = False) -> None:
+def require_shared_secrets(store: Store, secrets: Secrets) -> None:
+    """Makes sure, before any secret is made, that those are here which other servers of the cloud have.
+
+    Raises Invalid.
+    """
+    if not store.shared:
+        return
+    for name in store.read(shared_marks.read):
+        if not secrets.has(name):
+            message = f"{secrets.path(name)} is missing, and the cloud's other servers have it: copy it from one."
+            raise Invalid(message, fault="InvalidConfiguration")
+
+
+def compare_shared_secrets(store: Store, secrets: Secrets, *, replaced: bool = False) -> None:
     """Compares this server's secrets with those of the cloud; the first server's become the cloud's.
 
     A key file of several lines is known by any of them, so that keys can be replaced one server after the other.
 
     replaced  the operator says that this server's are the cloud's from now on
 
-    Raises Invalid, before any secret is made, when one that the cloud has is missing here or another one.
+    Raises Invalid.
     """
     if not store.shared:
         return
-    known = store.read(shared_marks.read)
-    for name in SHARED:
-        if name in known and not secrets.has(name) and not replaced:
-            message = (
-                f"{secrets.path(name)} is missing, and the cloud's other servers have it: copy it from one of them."
-            )
-            raise Invalid(message, fault="InvalidConfiguration")
-    mine = {name: tuple(_mark(line) for line in secrets.value(name).split()) for name in SHARED}
+    mine = {name: tuple(_mark(line) for line in secrets.value(name).split()) for name in KEYS}
+    if secrets.has(CA):
+        mine[CA] = (_mark(secrets.path(CA).read_text()),)
     held = store.write(lambda connection: shared_marks.keep(connection, mine, replaced=replaced)).result()
-    for name in SHARED:
-        if held[name] != mine[name]:
+    for name, marks in mine.items():
+        if held[name] != marks:
             message = (
                 f"{secrets.path(name)} is not what the cloud's other servers have: copy it from one of them. "
                 "Was it replaced on all of them? Then start this one once with --replaced-secrets."

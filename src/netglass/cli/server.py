@@ -112,26 +112,29 @@ def open_services(config: ServerConfig, *, replaced_secrets: bool = False) -> Se
     from netglass.api.config import Secrets
     from netglass.api.questions import Questions
     from netglass.api.services import Services
-    from netglass.api.shared_secrets import check_shared_secrets
+    from netglass.api.shared_secrets import compare_shared_secrets, require_shared_secrets
     from netglass.api.tokens import Tokens
     from netglass.store.healings import Healings
+    from netglass.store.questions import SharedQuestions
     from netglass.store.reports import Reports
 
     secrets = Secrets(Path(config.secrets))
     store = _open_store(config.database)
-    check_shared_secrets(store, secrets, replaced=replaced_secrets)
+    require_shared_secrets(store, secrets)
+    tls = _tls(config)
+    compare_shared_secrets(store, secrets, replaced=replaced_secrets)
     bootstrap(store, config.cloud, secrets)
     return Services(
         store=store,
         healings=Healings(store),
         reports=Reports(store, config.cloud.agent_down_s),
         tokens=Tokens(secrets.fernet_key.encode(), config.token_lifetime_s, store),
-        questions=Questions(),
+        questions=Questions(SharedQuestions(store) if store.shared else None),
         settings=config.cloud,
         public_url=config.base_url,
         agent_secret=secrets.agent_secret,
         metadata_secret=secrets.metadata_secret,
-        tls=_tls(config),
+        tls=tls,
         metrics_token=secrets.metrics_token,
     )
 

@@ -23,10 +23,9 @@ class Reported(msgspec.Struct, frozen=True, tag="reported"):
 
 
 class Asked(msgspec.Struct, frozen=True, tag="asked"):
-    """A server has a question to a host."""
+    """A server has a question to a host, by its id."""
 
     server: str
-    host: str
     question: str
 
 

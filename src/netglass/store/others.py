@@ -109,17 +109,15 @@ class Others:
             self._reader.submit(partial(self._told, listener, notice))
 
     def found(self) -> None:
-        """Goes on once the database is there (again)."""
-        self.silent()
-        for listener in self._listeners:
-            self._reader.submit(partial(self._told, listener, None))
+        """Takes up everything, once the database is there (again)."""
+        self._reader.submit(self._regain)
 
     def silent(self) -> None:
         """Takes in that the database is there, and looks whether a notice got lost."""
         if self.lost:
-            _log.warning("%s is there again, after %.1f s", self._name, time.monotonic() - self._lost_at)
-            self.lost = ""
-        self._look()
+            self._reader.submit(self._regain)
+        else:
+            self._look()
 
     def gone(self, why: str) -> None:
         """Takes in that the database cannot be reached: requests are refused until the watch has found it again."""
@@ -130,14 +128,23 @@ class Others:
 
     # --- the reader's thread
 
-    def _told(self, listener: Listener, notice: Notice | None) -> None:
+    def _told(self, listener: Listener, notice: Notice) -> None:
         try:
-            if notice is None:
-                listener.found()
-            else:
-                listener.heard(notice)
+            listener.heard(notice)
         except Unavailable as error:  # it hears of everything once the database is found
             _log.info("what other servers did was not taken in: %s", error.message)
+
+    def _regain(self) -> None:
+        # Nothing is decided or answered before all of it is known: hosts that were heard of meanwhile, too.
+        try:
+            self._catch_up()
+            for listener in self._listeners:
+                listener.found()
+        except Unavailable:
+            return  # the watch tries again
+        if self.lost:
+            _log.warning("%s is there again, after %.1f s", self._name, time.monotonic() - self._lost_at)
+            self.lost = ""
 
     def _look(self) -> Future[None]:
         """Has the head catch up; gives what ends once it holds all that was committed before this call."""

@@ -262,12 +262,12 @@ def test_question_reaches_the_host_and_its_answer_whoever_asked(store: Store) ->
             assert isinstance(question, Question)
             assert (question.ask, question.arguments) == ("console", {"server_id": "s1"})
             with pytest.raises(NotFound):
-                questions.answer("h2", question.id, Answer(ok=True, value="of another host"))
-            questions.answer("h1", question.id, Answer(ok=True, value="login:"))
+                await questions.answer("h2", question.id, Answer(ok=True, value="of another host"))
+            await questions.answer("h1", question.id, Answer(ok=True, value="login:"))
 
             assert await asked == Answer(ok=True, value="login:")
             with pytest.raises(NotFound):
-                questions.answer("h1", question.id, Answer(ok=True, value="once more"))
+                await questions.answer("h1", question.id, Answer(ok=True, value="once more"))
 
     run(scenario)
 

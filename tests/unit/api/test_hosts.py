@@ -316,7 +316,7 @@ def test_operator_sees_hosts_with_what_they_report(cloud: Cloud) -> None:
 
     assert host["name"] == "compute1"
     assert host["alive"]
-    assert not host["connected"]
+    assert host["connected"] is cloud.store.shared  # who reports may be connected to another server
     assert (host["realised_revision"], host["oldest_failing_revision"], host["failing_count"]) == (3, 2, 1)
     assert host["failing"][0]["evidence"] == "EBUSY"
 

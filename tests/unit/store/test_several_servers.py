@@ -33,13 +33,6 @@ SOON_S = 10.0
 
 
 @pytest.fixture
-def database(cluster: Cluster) -> Iterator[str]:
-    name = cluster.take()
-    yield name
-    cluster.give_back(name)
-
-
-@pytest.fixture
 def two(cluster: Cluster, database: str) -> Iterator[tuple[Store, Store]]:
     one, other = Store.open(cluster.url(database)), Store.open(cluster.url(database))
     yield one, other

@@ -214,7 +214,7 @@ def test_subscribers_are_told_of_each_commit_before_its_caller_is_answered(store
 
     first = store.commit(put(port(1)), CALLER)
     assert [commit.revision for commit in told] == [1]
-    assert told[0].after is first.snapshot
+    assert told[0].after == first.snapshot
     assert told[0].before.revision == 0
 
     stop()

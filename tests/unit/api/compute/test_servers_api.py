@@ -229,11 +229,12 @@ def test_actions_that_there_are_not(lab: Lab, action: Any) -> None:
 def test_the_console_is_asked_of_the_servers_host(lab: Lab) -> None:
     server = lab.running()
     asked: list[tuple[str, Question]] = []
+    answering: list[asyncio.Future[None]] = []
 
     def agent(host: str, question: Question) -> bool:
         asked.append((host, question))
         answer = Answer(ok=True, value="login:")
-        asyncio.get_running_loop().call_soon(lab.served.questions.answer, host, question.id, answer)
+        answering.append(asyncio.ensure_future(lab.served.questions.answer(host, question.id, answer)))
         return True
 
     lab.served.questions.carry_by(agent)

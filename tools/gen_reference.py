@@ -123,7 +123,7 @@ def _resource(resource: Resource) -> str:
     extras = [
         word for word, on in (("made in bulk", resource.bulk and resource.create), ("tags", resource.taggable)) if on
     ]
-    head = f"## {resource.collection}\n\n{resource.about}\n\n`/v2.0/{resource.collection}`: {verbs}"
+    head = f"## {resource.collection}\n\n{resource.about}\n\n`{resource.root}`: {verbs}"
     rows = [_attribute(attribute) for attribute in resource.attributes]
     headings = ("attribute", "type", "make", "change", "default", "rule", "filter", "sort", "")
     return head + "".join(f"; {extra}" for extra in extras) + ".\n\n" + table(headings, rows)

@@ -34,13 +34,19 @@ def test_ports_of_a_floating_ip_lead_to_the_ports_of_guests_that_they_are_forwar
     to_one = {"internal_port_id": one.port_id, "internal_ip_address": one.address}
     to_two = {"internal_port_id": two.port_id, "internal_ip_address": two.address}
 
-    first = forward(cloud, path, to_one, external_port=2221, internal_port=22)
+    words = ("--internal-ip-address", one.address, "--port", one.port_id, "--protocol", "tcp")
+    ports = ("--internal-protocol-port", "22", "--external-protocol-port", "2221")
+    create = ("floating", "ip", "port", "forwarding", "create", *words, *ports, address)
+    first = lab.openstack(*create)["id"]
+    cloud._undo.append(("DELETE", f"{path}/{first}", None))
     forward(cloud, path, to_two, external_port=2222, internal_port=22)
     forward(cloud, path, to_one, external_port_range="5000:5009", internal_port_range="6000:6009")
     forward(cloud, path, to_one, protocol="udp", external_port_range="5000:5009", internal_port_range="6000:6009")
     forward(cloud, path, to_one, external_port_range="8000:8009", internal_port=80)
     forward(cloud, path, to_two, protocol="udp", external_port=53, internal_port=53)
 
+    listed = lab.openstack("floating", "ip", "port", "forwarding", "list", "--protocol", "udp", address)
+    assert sorted(one["External Port Range"] for one in listed) == ["5000:5009", "53:53"]
     until(lambda: answer(lab, address, "udp:53"), 5, "the last one answers")
     told = {port: answer(lab, address, port) for port in ("tcp:2221", "tcp:2222", "tcp:5000", "tcp:5003", "tcp:5009")}
     told |= {port: answer(lab, address, port) for port in ("udp:5003", "tcp:8000", "tcp:8007", "udp:53", "tcp:53")}

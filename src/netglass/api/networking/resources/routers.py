@@ -175,7 +175,7 @@ ROUTER = Resource(
         Attribute(
             name="status",
             kind=kinds.one_of("ACTIVE"),
-            about="Always ACTIVE; its ports tell whether its host has realised it.",
+            about="Always ACTIVE, as of Neutron's routers without HA; its ports tell whether its host has realised it.",
             show=lambda router, view: "ACTIVE",
             sort=True,
         ),

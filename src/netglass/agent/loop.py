@@ -29,7 +29,7 @@ Compile = Callable[[Snapshot, str], HostState]
 _SWEEP_S = 10.0
 _SWEEP_SHARE = 0.0025
 _HEARTBEAT_S = 5.0
-_IN_ROWS = frozenset({"links", "addresses", "routes"})
+_IN_ROWS = frozenset({"links", "addresses", "routes", "sysctls"})
 _ROW_S = 0.02
 _REMOVING_S = 0.15  # taking away gives way to news after this long
 
@@ -175,7 +175,7 @@ class Loop:
     def _tell(self, made: Outcome, removed: Outcome, seconds: float) -> None:
         healed = self._rounds.healing.take()
         for one in healed:
-            log.warning("healed %s %s after %.3f s: %s", one.kind, one.title, one.seconds, one.was)
+            log.info("healed %s %s after %.3f s: %s", one.kind, one.title, one.seconds, one.was)
         self._uplink.healed(healed)
         done = ", ".join(text for text in (made.text, removed.text) if text)
         revision = self._reports.at

@@ -4,7 +4,8 @@ Between events nothing is read but the time of change of one directory, once a s
 
 | what is heard                     | from                                                        |
 |-----------------------------------|-------------------------------------------------------------|
-| links, addresses, routes          | netlink multicast, a socket in every namespace that is used |
+| links, addresses, routes, and     | netlink multicast, a socket in every namespace that is used |
+| sysctls that concern forwarding   |                                                             |
 | bridges, switch_ports, port_tags  | the switch's database, monitored; its ports' numbers, by    |
 |                                   | which flows name them, are in it                            |
 | flows, daemons, guests, files,    | what their appliers hand out: flow monitors, pidfds,        |
@@ -76,7 +77,7 @@ class Senses:
             except OSError as error:
                 log.info("namespace %s cannot be listened to: %s", name, error)
                 continue
-            missed |= {"links", "addresses", "routes"}
+            missed |= {"links", "addresses", "routes", "sysctls"}
         return missed
 
     def wait(self, timeout_s: float) -> set[str]:

@@ -170,6 +170,7 @@ class Bridge(Thing, frozen=True, kw_only=True):
     datapath_type: str  # system or netdev
     fail_mode: str = "secure"
     protocols: tuple[str, ...] = ("OpenFlow10", "OpenFlow13", "OpenFlow14", "OpenFlow15")
+    controllers: tuple[str, ...] = ()  # targets, ascending; none, as a controller would take the flows over
 
     @property
     def key(self) -> str:

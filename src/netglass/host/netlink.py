@@ -25,6 +25,7 @@ from netglass.host.namespaces import entered, path
 _RECEIVE = 1 << 18
 _BATCH = 64  # messages in one send; their acknowledgements must fit the receive buffer
 _SOL_NETLINK, _NETLINK_EXT_ACK, _NETLINK_CAP_ACK, _NETLINK_GET_STRICT_CHK = 270, 11, 10, 12
+_NETLINK_ADD_MEMBERSHIP = 1
 _SIOCETHTOOL, _ETHTOOL_GTXCSUM, _ETHTOOL_STXCSUM = 0x8946, 0x16, 0x17
 _KINDS_BY_MESSAGE = {
     rt.NEWLINK: "links",
@@ -33,6 +34,7 @@ _KINDS_BY_MESSAGE = {
     rt.DELADDR: "addresses",
     rt.NEWROUTE: "routes",
     rt.DELROUTE: "routes",
+    rt.NEWNETCONF: "sysctls",
 }
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400  # RTMGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE
 
@@ -316,12 +318,14 @@ def delete_address(index: int, cidr: str) -> Change:
 
 def add_route(index: int, destination: str, via: str = "") -> Change:
     """Sets the route to a destination, in place of another one to it."""
-    return Change(rt.NEWROUTE, rt.CREATE | rt.REPLACE, _route_body(index, destination, via))
+    family, prefix, attributes = _route_parts(index, destination, via)
+    return Change(rt.NEWROUTE, rt.CREATE | rt.REPLACE, rt.route_body(family, prefix, attributes, on_link=not via))
 
 
 def delete_route(index: int, destination: str, via: str = "") -> Change:
     """Deletes a route."""
-    return Change(rt.DELROUTE, 0, _route_body(index, destination, via))
+    family, prefix, attributes = _route_parts(index, destination, via)
+    return Change(rt.DELROUTE, 0, rt.any_route_body(family, prefix, attributes))
 
 
 def _mac(mac: str) -> bytes:
@@ -341,12 +345,12 @@ def _address_body(index: int, cidr: str, flags: int) -> bytes:
     return rt.address_body(_family(address.version), address.network.prefixlen, index, attributes, flags)
 
 
-def _route_body(index: int, destination: str, via: str) -> bytes:
+def _route_parts(index: int, destination: str, via: str) -> tuple[int, int, bytes]:
     network = ip_network(destination)
     attributes = rt.attribute(rt.RTA_DST, network.network_address.packed) + rt.u32(rt.RTA_OIF, index)
     if via:
         attributes += rt.attribute(rt.RTA_GATEWAY, ip_address(via).packed)
-    return rt.route_body(_family(network.version), network.prefixlen, attributes, on_link=not via)
+    return _family(network.version), network.prefixlen, attributes
 
 
 # --- events
@@ -364,6 +368,8 @@ class Events:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.setblocking(False)
         self._socket.bind((0, _GROUPS))
+        for group in (rt.GROUP_IPV4_NETCONF, rt.GROUP_IPV6_NETCONF):
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
 
     def fileno(self) -> int:
         """Gives the descriptor that is readable when there is news."""
@@ -374,7 +380,10 @@ class Events:
         self._socket.close()
 
     def drain(self) -> set[str]:
-        """Gives the kinds (links, addresses, routes) that changed since the last call; empties the news."""
+        """Gives the kinds (links, addresses, routes, sysctls) that changed since the last call; empties the news.
+
+        Of sysctls the kernel tells those that decide whether and where packets are passed on, such as forwarding.
+        """
         kinds: set[str] = set()
         while True:
             try:
@@ -386,7 +395,14 @@ class Events:
                     raise
                 kinds.update(_KINDS_BY_MESSAGE.values())  # news was lost: anything may have changed
                 continue
-            kinds.update(_KINDS_BY_MESSAGE[kind] for kind, _, _ in rt.messages(received) if kind in _KINDS_BY_MESSAGE)
+            kinds.update(kind for message in rt.messages(received) if (kind := _kind_of(message)))
+
+
+def _kind_of(message: tuple[int, int, bytes]) -> str:
+    number, _, body = message
+    if number == rt.NEWNETCONF and rt.NETCONFA_RP_FILTER in rt.attributes(body, rt.NETCONF_SIZE):
+        return ""  # all settings of a device that is new: it has them from the start
+    return _KINDS_BY_MESSAGE.get(number, "")
 
 
 def device_indexes(netns: str) -> dict[str, int]:

@@ -29,7 +29,8 @@ DEFAULT_SOCKET = "/run/openvswitch/db.sock"
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 _COLUMNS = {
     "Open_vSwitch": ["bridges", "cur_cfg", "next_cfg"],
-    "Bridge": ["name", "ports", "datapath_type", "fail_mode", "protocols", "external_ids"],
+    "Bridge": ["name", "ports", "datapath_type", "fail_mode", "protocols", "controller", "external_ids"],
+    "Controller": ["target"],
     "Port": ["name", "interfaces", "tag", "vlan_mode", "trunks", "external_ids"],
     "Interface": ["name", "type", "options", "external_ids", "ofport", "error"],
 }
@@ -49,6 +50,7 @@ class OvsBridge(msgspec.Struct, frozen=True):
     datapath_type: str
     fail_mode: str
     protocols: tuple[str, ...]  # ascending
+    controllers: tuple[str, ...]  # targets, ascending
     external_ids: dict[str, str]
 
 
@@ -286,6 +288,7 @@ def _bridge(row: Any) -> OvsBridge:
         datapath_type=row.datapath_type or "system",
         fail_mode=_one(row.fail_mode, "standalone"),
         protocols=tuple(sorted(row.protocols)),
+        controllers=tuple(sorted(controller.target for controller in row.controller)),
         external_ids=dict(row.external_ids),
     )
 

@@ -18,6 +18,10 @@ NLMSG_DONE = 3
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
+NEWNETCONF = 80
+NETCONFA_RP_FILTER = 3
+NETCONF_SIZE = 4  # of netconfmsg, padded
+GROUP_IPV4_NETCONF, GROUP_IPV6_NETCONF = 24, 25
 
 REQUEST, ACK, DUMP, REPLACE, EXCLUSIVE, CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
 
@@ -31,6 +35,7 @@ IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_PROTO = 1, 2, 6, 11
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 RT_TABLE_MAIN = 254
 RTPROT_BOOT, RTPROT_STATIC = 3, 4
+RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 253, 255
 
 IFF_UP = 0x1
 IFF_PROMISC = 0x100
@@ -73,8 +78,13 @@ def address_body(family: int, prefix: int, index: int, attributes: bytes, flags:
 
 def route_body(family: int, prefix: int, attributes: bytes, *, on_link: bool) -> bytes:
     """Packs an rtmsg of a unicast route in the main table, with protocol static."""
-    scope = 253 if on_link and family == 2 else 0  # RT_SCOPE_LINK; IPv6 has no scopes
+    scope = RT_SCOPE_LINK if on_link and family == 2 else 0  # IPv6 has no scopes
     return _ROUTE.pack(family, prefix, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, scope, 1, 0) + attributes
+
+
+def any_route_body(family: int, prefix: int, attributes: bytes) -> bytes:
+    """Packs an rtmsg that means a unicast route of the main table whoever set it, and in whatever scope."""
+    return _ROUTE.pack(family, prefix, 0, 0, RT_TABLE_MAIN, 0, RT_SCOPE_NOWHERE, 1, 0) + attributes
 
 
 def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:

@@ -202,6 +202,7 @@ class Switch:
             "datapath_type": bridge.datapath_type,
             "fail_mode": bridge.fail_mode,
             "protocols": ovsdb.string_set(bridge.protocols),
+            "controller": ovsdb.string_set(()),
             "external_ids": ovsdb.string_map(ids_of(bridge)),
         }
         if row is not None:

@@ -24,6 +24,7 @@ def observed_bridge(row: OvsBridge, wanted: Bridge | None) -> Bridge | None:
         datapath_type=row.datapath_type,
         fail_mode=row.fail_mode,
         protocols=protocols,
+        controllers=row.controllers,
     )
 
 

@@ -56,5 +56,5 @@ class Sysctls:
         return []
 
     def watch(self) -> list[int]:
-        """Gives nothing: the kernel does not tell of changed settings."""
+        """Gives nothing: of what the kernel tells, the loop hears by netlink."""
         return []

@@ -102,7 +102,7 @@ class Cloud:
 
     def public(self) -> str:
         """Gives the id of the external network that the lab made."""
-        return str(self.api.get("/v2.0/networks?router:external=True")["networks"][0]["id"])
+        return str(self.api.get("/v2.0/networks?router:external=True&name=public")["networks"][0]["id"])
 
     def router(self, *networks: str, outside: bool = True, name: str = "router") -> str:
         """Makes a router that joins networks, with a gateway on the external network; gives its id."""
@@ -122,9 +122,9 @@ class Cloud:
         assert status == 200, answer
         self._undo.append(("PUT", f"/v2.0/routers/{router_id}/remove_router_interface", body))
 
-    def floating(self, port_id: str = "") -> dict[str, Any]:
-        """Takes a floating IP, for a port where one is named; gives it as the API shows it."""
-        wanted = {"floating_network_id": self.public(), **({"port_id": port_id} if port_id else {})}
+    def floating(self, port_id: str = "", network_id: str = "") -> dict[str, Any]:
+        """Takes a floating IP of `public` or another network, for a port where one is named; gives it as shown."""
+        wanted = {"floating_network_id": network_id or self.public(), **({"port_id": port_id} if port_id else {})}
         made: dict[str, Any] = self.api.post("/v2.0/floatingips", {"floatingip": wanted})["floatingip"]
         self._undo.append(("DELETE", f"/v2.0/floatingips/{made['id']}", None))
         return made

@@ -26,7 +26,7 @@ def lab() -> Iterator[TestLab]:
 
 @pytest.fixture(scope="session")
 def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
-    """A VLAN lab whose second compute host leads outside too."""
+    """A VLAN lab whose second compute host leads outside too, its routers from br-int."""
     wanted = yaml.safe_load((BUILTIN / "vlan.yaml").read_text())
     wanted["name"] = f"g{os.getpid()}"
     wanted["hosts"]["compute2"] |= {
@@ -34,7 +34,9 @@ def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
         "nics": {"eth1": "mgmt", "eth2": "vm", "eth3": "ext"},
         "bridges": {"br-eth2": "eth2", "br-ex": "eth3"},
         "bridge_mappings": {"default": "br-eth2", "external": "br-ex"},
+        "gateway_link": "integration",
     }
+    wanted["cloud"]["vlan_networks"] = ["external"]
     path = tmp_path_factory.mktemp("lab") / "lab.yaml"
     path.write_text(yaml.safe_dump(wanted))
     netglass("lab", "up", str(path))

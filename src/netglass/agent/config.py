@@ -12,6 +12,7 @@
     bridge_nics = { br-eth2 = "eth2" }
     bridge_addresses = { br-eth2 = ["192.168.133.112/24"] }   # moved there from the NIC
     provider_link = "veth"                   # or patch
+    gateway_link = "bridge"                  # where routers' outer ports sit: on the external bridge, or integration
     tunnel_types = ["gre"]                   # of gre, vxlan, geneve; none by default
     local_ip = "192.168.133.112"             # where tunnels begin; on a bridge, with the userspace switch
     l2_population = false                    # tell br-tun where every address is, in place of learning it
@@ -39,6 +40,7 @@ ROLES = ("hypervisor", "network")
 
 _CHOICES = {
     "provider_link": ("veth", "patch"),
+    "gateway_link": ("bridge", "integration"),
     "datapath_type": (AUTO, "system", "netdev"),
     "firewall_driver": ("iptables_hybrid", "openvswitch"),
 }

@@ -12,6 +12,7 @@
 
     [cloud]                                 # model.caller.CloudSettings
     vlan_ranges = [["default", 1000, 1999]]
+    vlan_networks = ["external"]            # open to VLANs by an administrator alone; none by default
     tenant_network_types = ["vlan"]         # what projects get, in this order: vlan, gre, vxlan, geneve
     tunnel_ranges = { gre = [1, 1000] }     # tunnel ids that projects get, by type
 

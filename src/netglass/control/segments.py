@@ -119,7 +119,8 @@ def _wanted_vlan(d: Decision, physical_network: str, number: int | None) -> Segm
 
 
 def _require_physical_network(d: Decision, physical_network: str) -> None:
-    if all(physical_network != known for known, _, _ in d.settings.vlan_ranges):
+    known = {name for name, _, _ in d.settings.vlan_ranges} | set(d.settings.vlan_networks)
+    if physical_network not in known:
         raise invalid_input(f"physical_network '{physical_network}' unknown for VLAN provider network")
 
 

@@ -160,6 +160,7 @@ def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
     cloud: dict[str, Any] = {
         "tenant_network_types": topology.cloud.tenant_network_types,
         "vlan_ranges": [[name, *ends] for name, ends in topology.cloud.vlan_ranges.items()],
+        "vlan_networks": topology.cloud.vlan_networks,
         "tunnel_ranges": topology.cloud.tunnel_ranges,
         "overlay_ip_version": topology.cloud.overlay_ip_version,
     }
@@ -184,6 +185,7 @@ def _agent_settings(topology: Topology, name: str) -> dict[str, Any]:
         "local_ip": topology.tunnel_address(name),
         "l2_population": host.l2_population,
         "provider_link": host.provider_link,
+        "gateway_link": host.gateway_link,
         "firewall_driver": host.firewall_driver,
     }
     if host.datapath_type:

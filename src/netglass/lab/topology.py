@@ -75,6 +75,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     forwards         it passes packets on, as a router
     serves           what it serves to the world: http, dns
     provider_link    between br-int and provider bridges: veth or patch
+    gateway_link     where routers' outer ports sit: bridge (the external network's own) or integration (br-int)
     firewall_driver  iptables_hybrid (a qbr before each guest) or openvswitch
     datapath_type    system, netdev, or empty for what the machine can do
     """
@@ -94,6 +95,7 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     forwards: bool = False
     serves: tuple[str, ...] = ()
     provider_link: str = "veth"
+    gateway_link: str = "bridge"
     firewall_driver: str = "iptables_hybrid"
     datapath_type: str = ""
 
@@ -139,6 +141,7 @@ class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     tenant_network_types  types that projects' networks get, tried in this order
     vlan_ranges           physical network -> first and last VLAN that projects get
+    vlan_networks         physical networks besides, on which an administrator alone makes VLANs
     tunnel_ranges         tunnel type -> first and last tunnel id that projects get
     overlay_ip_version    of the tunnels' addresses: 4 or 6; the MTU follows from it
     public                the external network; absent: none is made
@@ -146,6 +149,7 @@ class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     tenant_network_types: tuple[str, ...] = ("vlan",)
     vlan_ranges: dict[str, tuple[int, int]] = {}
+    vlan_networks: tuple[str, ...] = ()
     tunnel_ranges: dict[str, tuple[int, int]] = {}
     overlay_ip_version: Literal[4, 6] = 4
     public: ExternalSpec | None = None
@@ -374,6 +378,7 @@ def _host_faults(name: str, host: HostSpec, topology: Topology) -> list[str]:
     found += _tunnel_faults(host, topology)
     allowed = {
         "provider_link": ("veth", "patch"),
+        "gateway_link": ("bridge", "integration"),
         "firewall_driver": ("iptables_hybrid", "openvswitch"),
         "datapath_type": ("", "system", "netdev"),
     }

@@ -38,6 +38,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant_network_types: tuple[str, ...] = ("vlan",)  # tried in this order for networks with no wish
     vlan_ranges: tuple[tuple[str, int, int], ...] = (("default", 1000, 1999),)  # physical network, first, last
+    vlan_networks: tuple[str, ...] = ()  # physical networks open to VLANs by an administrator alone: no range of theirs
     flat_networks: tuple[str, ...] = ("*",)  # physical networks open to flat; "*" is all
     tunnel_ranges: dict[str, tuple[int, int]] = {}  # tunnel type -> first and last tunnel id that projects get
     physical_network_mtu: int = 1500  # bytes; also of what lies beneath the tunnels

@@ -108,6 +108,14 @@ def test_flat_networks_are_only_on_physical_networks_open_to_them() -> None:
         Cloud(flat_networks=()).network(ADMIN, network_type="flat", physical_network="other")
 
 
+def test_a_physical_network_without_a_range_takes_the_vlans_that_an_admin_names_and_no_others() -> None:
+    cloud = Cloud(vlan_networks=("ext",))
+    made = cloud.network(ADMIN, network_type="vlan", physical_network="ext", segmentation_id=77)
+    assert (made.physical_network, made.segmentation_id) == ("ext", 77)
+    with refused("NoNetworkAvailable", 503):
+        cloud.network(ADMIN, network_type="vlan", physical_network="ext")
+
+
 def test_an_admin_may_name_a_segment_outside_of_the_ranges() -> None:
     cloud = Cloud()
     network = cloud.network(ADMIN, network_type="vlan", physical_network="default", segmentation_id=42)

@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check lint test test-pure laws test-real trace-check bench docs lock changelog clean
+.PHONY: help demo setup setup-dev check lint test test-pure laws test-real firewall trace-check bench docs lock changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test: ## Everything (root): checks, pure tests, then real ones
 
 trace-check: setup-dev ## Hold the tracer to real switches: 1,000 random packets in 50 random clouds
 	PYTHONPATH=tests $(BIN)/python -m agreement
+
+firewall: setup-dev ## Shoot every case of the firewall's table at both drivers (root)
+	NETGLASS_ALL_CASES=1 $(BIN)/pytest -q -s tests/firewall/test_cases.py
 
 bench: setup-dev ## Measure the API, the wiring and routing; print tables (root)
 	$(BIN)/python bench/api.py

@@ -6,6 +6,9 @@ import select
 from collections.abc import Callable
 from pathlib import Path
 
+from netglass.agent.appliers.address_sets import AddressSets
+from netglass.agent.appliers.connections import ConnectionMarks
+from netglass.agent.appliers.filters import Filters
 from netglass.agent.appliers.flows import Flows
 from netglass.agent.appliers.inet import Inet
 from netglass.agent.appliers.links import Links
@@ -23,7 +26,20 @@ from netglass.host.conversations import Conversations
 from netglass.host.ovsdb import Database
 
 KINDS = frozenset(
-    {"namespaces", "links", "bridges", "switch_ports", "port_tags", "sysctls", "addresses", "routes", "flows"}
+    {
+        "namespaces",
+        "links",
+        "bridges",
+        "switch_ports",
+        "port_tags",
+        "sysctls",
+        "addresses",
+        "routes",
+        "address_sets",
+        "rule_sets",
+        "flows",
+        "connections",
+    }
 )
 
 
@@ -42,7 +58,10 @@ class Agent:
             Switch(self.database, conversations),
             Sysctls(),
             Inet(marks, conversations),
+            AddressSets(),
+            Filters(marks),
             Flows(self.database),
+            ConnectionMarks(),
         ]
         self.rounds = Rounds(self.appliers, self.retries)
 

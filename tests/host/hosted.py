@@ -57,12 +57,7 @@ def _outer(test: Callable[[], None], writing: int) -> None:
 
 def _inner(test: Callable[[], None], writing: int) -> int:
     try:
-        syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-        syscalls.mount("proc", "/proc", "proc")
-        syscalls.mount("sysfs", "/sys", "sysfs")
-        for directory in _PRIVATE:
-            Path(directory).mkdir(parents=True, exist_ok=True)
-            syscalls.mount("none", directory, "tmpfs")
+        private_directories()
         shell("ip", "link", "set", "lo", "up")
         start_database()
         start_switch()
@@ -72,6 +67,16 @@ def _inner(test: Callable[[], None], writing: int) -> int:
         os.write(writing, f"{traceback.format_exc()}\n{evidence}".encode())
         return 1
     return 0
+
+
+def private_directories() -> None:
+    """Gives the process, in a mount namespace of its own, what a host does not share with others."""
+    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    syscalls.mount("proc", "/proc", "proc")
+    syscalls.mount("sysfs", "/sys", "sysfs")
+    for directory in _PRIVATE:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        syscalls.mount("none", directory, "tmpfs")
 
 
 _EVIDENCE = (("ovs-vsctl", "show"), ("ip", "-d", "-br", "link"), ("ip", "netns"), ("tail", "/run/vswitchd.log"))

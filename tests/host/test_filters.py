@@ -10,9 +10,10 @@ import subprocess
 import pytest
 from hosted import on_a_host
 
-from netglass.agent.appliers.filters import Filters, flows_of, flows_without
+from netglass.agent.appliers.filters import Filters
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
+from netglass.agent.appliers.translations import flows_of, flows_without
 from netglass.compile.router_rules import Forwarded, Translation, rule_sets
 from netglass.compile.router_scopes import scopes_of
 from netglass.desired.diff import plan

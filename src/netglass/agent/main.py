@@ -19,7 +19,9 @@ from pathlib import Path
 
 from netglass import __version__
 from netglass.agent.answers import Answers
+from netglass.agent.appliers.address_sets import AddressSets
 from netglass.agent.appliers.announcements import Announcements
+from netglass.agent.appliers.connections import ConnectionMarks
 from netglass.agent.appliers.daemons import Daemons
 from netglass.agent.appliers.files import Files
 from netglass.agent.appliers.filters import Filters
@@ -126,8 +128,10 @@ def appliers_of(config: Config, database: Database, guests: Guests) -> list[Appl
         Switch(database, conversations),
         Sysctls(),
         Inet(marks, conversations),
+        AddressSets(),
         Filters(marks),
         Flows(database),
+        ConnectionMarks(),
         Files(Path(config.state_directory) / "files.json"),
         Daemons(run_directory / "daemons"),
         Announcements(run_directory / "announced.json", conversations),

@@ -21,7 +21,7 @@ from netglass.agent.retries import Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.diff import KindPlan, Plan, plan
 from netglass.desired.order import Step, making, removing
-from netglass.desired.state import KINDS, HostState, Link, Thing
+from netglass.desired.state import DEAD_VLAN, KINDS, HostState, Link, PortTag, Thing
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,13 @@ _DISTURBS = {
     "bridges": {"switch_ports", "port_tags", "flows", "links"},
     "switch_ports": {"links", "port_tags", "flows"},
     "files": {"daemons"},
+    # A rule that is another one, or a member that has left, may have let in what must not go on.
+    "rule_sets": {"connections"},
+    "address_sets": {"connections"},
 }
 
+_GUARDS = ("sysctls", "address_sets", "rule_sets", "flows")  # what must be in place before a guest's port may be live
+_GUARD = "firewall"  # owner of those
 
 _SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 
@@ -194,8 +199,13 @@ class Rounds:
 
     def _apply(self, step: Step, outcome: Outcome) -> None:
         now = self._clock()
-        add = tuple(thing for thing in step.add if self._retries.due(step.kind, thing.key, thing, now))
-        change = tuple(pair for pair in step.change if self._retries.due(step.kind, pair[1].key, pair[1], now))
+        held = self._held(step)
+        add = tuple(t for t in step.add if t.key not in held and self._retries.due(step.kind, t.key, t, now))
+        change = tuple(
+            (old, new)
+            for old, new in step.change
+            if new.key not in held and self._retries.due(step.kind, new.key, new, now)
+        )
         work = Work(kind=step.kind, add=add, change=change)
         if not work:
             return
@@ -218,6 +228,29 @@ class Rounds:
         outcome.done = +outcome.done
         if len(failed) < len(work.wanted):
             outcome.look |= {step.kind, *_DISTURBS.get(step.kind, ())}
+            if step.kind in _GUARDS and self.missing.get("port_tags"):
+                outcome.look.add("port_tags")  # one may have waited for this
+
+    def _held(self, step: Step) -> set[str]:
+        """Gives the ports that may not have their tag yet, since something that guards them is not in place.
+
+        What fails is told where it fails; the port stays on the dead VLAN until then.
+        """
+        if step.kind != "port_tags":
+            return set()
+        unknown = any(kind in self._by_kind and kind not in self.known for kind in _GUARDS)
+        missing = [t for kind in _GUARDS for t in self.missing.get(kind, {}).values() if t.owner == _GUARD]
+        refs = {ref for thing in missing for ref in thing.intent if ref.startswith("port:")}
+        everybody = unknown or any(ref.startswith("host:") for thing in missing for ref in thing.intent)
+        wanted = (*step.add, *(new for _, new in step.change))
+        return {
+            tag.key
+            for tag in wanted
+            if isinstance(tag, PortTag)
+            and tag.owner == "plugging"
+            and tag.vlan != DEAD_VLAN
+            and (everybody or refs & set(tag.intent))
+        }
 
     def _note_errors(self, errors: Iterable[ApplyError], things: Mapping[str, Thing], *, removal: bool = False) -> None:
         for error in errors:

@@ -13,6 +13,12 @@ from ipaddress import ip_address
 IFNAMSIZ = 15
 """Longest name of a network device, in characters."""
 
+FILTER_PREFIX = "neutron-openvswi-"
+"""What the names of all chains that filter guests' frames begin with."""
+
+SHARED_CHAINS = ("sg-chain", "sg-fallback", "i-base", "o-base", "o-unspec", "i-kinds")
+"""How the names go on of chains that all ports share, and that could be taken for a port's."""
+
 _KEPT = 11
 
 
@@ -34,6 +40,29 @@ def qvb_name(port_id: str) -> str:
 def qvo_name(port_id: str) -> str:
     """Gives the veth end that sits on br-int."""
     return "qvo" + port_id[:_KEPT]
+
+
+def part_name(port_id: str) -> str:
+    """Gives what the names of a port's iptables chains end in: 10 characters."""
+    return port_id[: _KEPT - 1]
+
+
+def part_of_chain(chain: str) -> str:
+    """Gives the inverse for a chain of a port's own, such as ``neutron-openvswi-i53903a95-8``; empty for others."""
+    rest = chain.removeprefix(FILTER_PREFIX)
+    own = rest != chain and rest[:1] in ("i", "o", "s") and rest not in SHARED_CHAINS
+    return rest[1:] if own else ""
+
+
+def part_of_device(device: str) -> str:
+    """Gives the same for a port's Linux bridge or tap, such as ``qbr53903a95-82``; empty for others and patterns."""
+    own = device[:3] in ("qbr", "tap") and not device.endswith("+")
+    return device[3 : 2 + _KEPT] if own else ""
+
+
+def address_set_name(group_id: str, ip_version: int) -> str:
+    """Gives the ipset of a group's addresses: ``NIPv4`` and 25 characters, as an ipset's name has at most 31."""
+    return f"NIPv{ip_version}{group_id[:25]}"
 
 
 def qdhcp_name(network_id: str) -> str:

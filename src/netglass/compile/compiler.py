@@ -7,6 +7,7 @@
     dhcp      DHCP servers, and the metadata proxies beside them
     routing   routers, the same, and what advertises them
     guests    light guests
+    firewall  what guests' ports may send and receive
 
 Called by the agent, by ``netglass plan``, and by whatever wants to know why a host is as it is.
 Never: raises on bad intent (it gives a fail-closed state and a Diagnostic), chooses anything, knows the time.
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from netglass.compile.dhcp import compile_dhcp
+from netglass.compile.firewall.driver import compile_firewall
 from netglass.compile.guests import compile_guests
 from netglass.compile.place import place_of
 from netglass.compile.plugging import compile_plugging
@@ -28,7 +30,15 @@ from netglass.compile.tunnels import compile_tunnels
 from netglass.desired.state import KINDS, Diagnostic, HostState, Thing
 from netglass.model.snapshot import Snapshot
 
-_PARTS = (compile_switching, compile_tunnels, compile_plugging, compile_dhcp, compile_routing, compile_guests)
+_PARTS = (
+    compile_switching,
+    compile_tunnels,
+    compile_plugging,
+    compile_dhcp,
+    compile_routing,
+    compile_guests,
+    compile_firewall,
+)
 
 
 def compile_host(snapshot: Snapshot, host: str) -> HostState:

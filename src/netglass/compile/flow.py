@@ -20,8 +20,10 @@ def flow(owner: str, intent: tuple[str, ...], at: tuple[str, int], match: Match,
     return flow_in(owner, intent, (bridge, table, priority), match, doing)
 
 
-def flow_in(owner: str, intent: tuple[str, ...], at: tuple[str, Table, int], match: Match, doing: str) -> Flow:
-    """Gives a flow of any table; `at` is bridge, table and priority."""
+def flow_in(
+    owner: str, intent: tuple[str, ...], at: tuple[str, Table, int], match: Match, doing: str, *, port: str = ""
+) -> Flow:
+    """Gives a flow of any table; `at` is bridge, table and priority, `port` a guest's that `doing` sends to."""
     bridge, table, priority = at
     return Flow(
         owner=owner,
@@ -32,4 +34,5 @@ def flow_in(owner: str, intent: tuple[str, ...], at: tuple[str, Table, int], mat
         match=match.text(),
         actions=doing,
         cookie=pack_cookie(OWNERS.index(owner), intent[0]),
+        port=port or match.in_port,
     )

@@ -29,6 +29,7 @@ from netglass.model.snapshot import Snapshot
 
 INTEGRATION = "br-int"
 TUNNEL = "br-tun"
+ENFORCING = False  # whether guests' ports are filtered; to be removed once everybody's guests have groups
 DHCP_OWNER = "network:dhcp"
 
 _SERVICES = ("network:", "neutron:")
@@ -98,6 +99,16 @@ class Place:
         return self.settings.datapath_type == "netdev"
 
     @property
+    def native(self) -> bool:
+        """Says whether guests are on the switch itself, which filters them too; else each has a Linux bridge."""
+        return self.settings.firewall_driver == "openvswitch"
+
+    @property
+    def filtering(self) -> bool:
+        """Says whether guests can be on the host, so that frames for them are looked at."""
+        return ENFORCING and "hypervisor" in self.host.roles
+
+    @property
     def intent(self) -> tuple[str, ...]:
         """Gives the reference of what is there only because the host is."""
         return (ref(self.host),)
@@ -154,6 +165,12 @@ def is_word(text: str) -> bool:
 def is_service(port: Port) -> bool:
     """Says whether a port is a network's own (DHCP, routers) and not a guest's NIC."""
     return port.device_owner.startswith(_SERVICES)
+
+
+def is_guarded(place: Place, port: Port) -> bool:
+    """Says whether a port on a network that is here is a guest's, and what it sends and receives is filtered."""
+    wired = port.vnic_type == "normal" and port.network_id in place.carried
+    return place.filtering and wired and port.port_security_enabled and not is_service(port)
 
 
 def _bridges(host: Host, diagnostics: list[Diagnostic]) -> dict[str, str]:

@@ -20,19 +20,20 @@ from collections.abc import Iterator
 from netglass.base.ids import qbr_name, qvb_name, qvo_name, tap_name
 from netglass.compile.flow import flow
 from netglass.compile.guests import runs_here
-from netglass.compile.place import INTEGRATION, Place, is_service
+from netglass.compile.place import INTEGRATION, Place, is_guarded, is_service
 from netglass.compile.quiet import deaf, silent
 from netglass.desired.state import DEAD_VLAN, Diagnostic, Link, PortTag, SwitchPort, Thing
 from netglass.model.resources import Port, Server, ref
 from netglass.pipeline import tables
-from netglass.pipeline.flows import DROP, Match
+from netglass.pipeline.flows import DROP, NO_VLAN, Match, actions, goto, set_register
 
 OWNER = "plugging"
+NET_REGISTER = 6  # of a frame on br-int: the network's local VLAN tag
 
 
 def compile_plugging(place: Place) -> Iterator[Thing | Diagnostic]:
     """Gives what plugs in the guests' ports that are bound to the host."""
-    hybrid = place.settings.firewall_driver != "openvswitch"
+    hybrid = not place.native
     for port in place.ports:
         if is_service(port):
             continue
@@ -59,11 +60,23 @@ def switch_ids(port: Port) -> dict[str, str]:
 
 
 def tagged(place: Place, port: Port, device: str, owner: str) -> Iterator[Thing]:
-    """Gives the tag of a port's device, and when it may not pass frames the flow that drops them."""
+    """Gives the tag of a port's device, and when it may not pass frames the flow that drops them.
+
+    Where the switch filters, what comes in by an unguarded device is told the network that it is of: frames get their
+    tag only on the way out of the flows, and what filters the receiver must know before.
+    """
     tag = _tag(place, port, device, owner)
     yield tag
     if tag.vlan == DEAD_VLAN:
         yield flow(owner, tag.intent, (INTEGRATION, tables.NOT_WIRED), Match(in_port=device), DROP)
+    elif place.native and place.filtering and not tag.guarded:
+        doing, at = towards_guests(tag.vlan), (INTEGRATION, tables.ACCESS)
+        yield flow(owner, tag.intent, at, Match(in_port=device, fields=NO_VLAN), doing)
+
+
+def towards_guests(vlan: int, *before: str) -> str:
+    """Gives the actions that hand a frame of a network to where guarded guests are told from all others."""
+    return actions(*before, set_register(NET_REGISTER, vlan), goto(tables.TRANSIENT.number))
 
 
 def _tag(place: Place, port: Port, device: str, owner: str) -> PortTag:
@@ -73,7 +86,8 @@ def _tag(place: Place, port: Port, device: str, owner: str) -> PortTag:
     if carried is not None:
         intent = tuple(sorted((*carried.intent, ref(port))))
         vlan = carried.vlan if port.admin_state_up and carried.network.admin_state_up else DEAD_VLAN
-    return PortTag(owner=owner, intent=intent, port=device, vlan=vlan)
+    guarded = place.native and vlan != DEAD_VLAN and is_guarded(place, port)
+    return PortTag(owner=owner, intent=intent, port=device, vlan=vlan, guarded=guarded)
 
 
 def mtu_of(place: Place, port: Port) -> int:

@@ -12,6 +12,7 @@ back as a frame enters the one or the other:
                2      in_port=phy-br-eth2                       drop
                1                                                NORMAL
 
+Where the switch filters, a frame that enters goes to table 60 and not to NORMAL (``compile.firewall.tables``).
 A flat network has no tag outside: strip_vlan on the way out, and frames without a tag on the way in.
 Networks in tunnels leave by br-tun (``compile.tunnels``).  A bridge may also hold addresses of the host itself, since
 the NIC below it then has none: on its own port, of the bridge's name.
@@ -28,6 +29,7 @@ from ipaddress import ip_interface
 from netglass.base.ids import int_peer_name, phy_peer_name
 from netglass.compile.flow import flow
 from netglass.compile.place import INTEGRATION, TUNNEL, Carried, Place
+from netglass.compile.plugging import towards_guests
 from netglass.compile.quiet import blind, deaf, silent
 from netglass.desired.state import DEAD_VLAN, Address, Bridge, Diagnostic, Flow, Link, SwitchPort, Thing
 from netglass.pipeline import tables
@@ -49,7 +51,7 @@ def compile_switching(place: Place) -> Iterator[Thing | Diagnostic]:
             yield from _provider(place, bridge)
     for carried in place.carried.values():
         if carried.bridge != TUNNEL:
-            yield from _translation(carried)
+            yield from _translation(place, carried)
 
 
 def _bridge(place: Place, name: str) -> Bridge:
@@ -113,7 +115,7 @@ def _mtu(place: Place, bridge: str) -> int:
     return max([_LEAST_MTU, *passing])
 
 
-def _translation(carried: Carried) -> Iterator[Flow]:
+def _translation(place: Place, carried: Carried) -> Iterator[Flow]:
     """Gives a network's two flows: its tag into its segment on the way out, and back on the way in."""
     segment = carried.network.segmentation_id if carried.network.network_type != "flat" else None
     outside = UNTAGGED if segment is None else segment
@@ -122,4 +124,6 @@ def _translation(carried: Carried) -> Iterator[Flow]:
     entering = Match(in_port=int_peer_name(carried.bridge), vlan=outside)
     outwards, inwards = (carried.bridge, tables.LOCAL_TO_SEGMENT), (INTEGRATION, tables.SEGMENT_TO_LOCAL)
     yield flow(OWNER, carried.intent, outwards, leaving, actions(out, NORMAL))
-    yield flow(OWNER, carried.intent, inwards, entering, actions(set_vlan(carried.vlan), NORMAL))
+    tagged = set_vlan(carried.vlan)
+    switched = towards_guests(carried.vlan, tagged) if place.native and place.filtering else actions(tagged, NORMAL)
+    yield flow(OWNER, carried.intent, inwards, entering, switched)

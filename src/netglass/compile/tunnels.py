@@ -37,8 +37,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from netglass.base.ids import tunnel_port_name
-from netglass.compile.flow import flow_in
+from netglass.compile.flow import flow, flow_in
 from netglass.compile.place import INTEGRATION, TUNNEL, Carried, Place, tunnels_of
+from netglass.compile.plugging import towards_guests
 from netglass.desired.state import Bridge, Diagnostic, Flow, SwitchPort, Thing
 from netglass.model.resources import Host, Port, ref
 from netglass.pipeline import tables
@@ -198,6 +199,9 @@ def _network(place: Place, carried: Carried, peers: Iterable[_Peer]) -> Iterator
     yield _flow(_TABLE_OF_TYPE[network.network_type], tables.KNOWN, known, inside, intent)
     learning = [] if place.settings.l2_population else [_learning(carried)]
     here = Match(vlan=carried.vlan)
+    if place.native and place.filtering:
+        entering = Match(in_port=PATCH_TUN, vlan=carried.vlan)
+        yield flow(OWNER, intent, (INTEGRATION, tables.ACCESS), entering, towards_guests(carried.vlan))
     yield _flow(tables.LEARN_FROM_TUN, tables.KNOWN, here, actions(*learning, output(PATCH_INT)), intent)
     ports = sorted({peer.port for peer in peers})
     flooding = [STRIP_VLAN, set_tunnel(network.segmentation_id), *(output(port) for port in ports)] if ports else []

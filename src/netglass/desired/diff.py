@@ -1,7 +1,8 @@
 """What differs between what a host must look like and what it looks like.
 
-Pure and without any knowledge of a kind but two: what somebody else makes (awaited links and switch ports, and the
-tags of such ports) is waited for and never deleted, and sysctls are never deleted, as they go with their devices.
+Pure and without any knowledge of a kind but two: what somebody else makes (awaited links and switch ports, with the
+tags of such ports and the flows about them) is waited for and never deleted, and sysctls are never deleted, as they
+go with their devices.
 Called by the agent before it applies, and by whoever only wants to know (``netglass diff``).
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from netglass.desired.state import KINDS, Guest, HostState, Link, PortTag, SwitchPort, Thing
+from netglass.desired.state import KINDS, Flow, Guest, HostState, Link, PortTag, SwitchPort, Thing
 
 
 class KindPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,10 +99,14 @@ def _missing(part: KindPlan) -> Iterable[Thing]:
 
 
 _NO_FACTS = {"owner", "intent"}
+_NO_FACTS_OF: dict[type[Thing], set[str]] = {
+    Guest: {"name", "nics"},
+    Flow: {"port"},  # it is in the flow's text
+}
 
 
 def _facts_of(kind: type[Thing]) -> Callable[[Any], Any]:
-    without = _NO_FACTS | ({"name", "nics"} if kind is Guest else set())
+    without = _NO_FACTS | _NO_FACTS_OF.get(kind, set())
     facts = attrgetter(*(name for name in kind.__struct_fields__ if name not in without))
     if kind is not Guest:
         return facts
@@ -116,7 +121,7 @@ _FACTS = {kind.kind: _facts_of(kind) for kind in KINDS}
 def _awaited_in(kind: type[Thing], absent_ports: set[str]) -> Callable[[Any], bool]:
     if kind in (Link, SwitchPort):
         return lambda thing: bool(thing.awaited)
-    if kind is PortTag:
+    if kind in (PortTag, Flow):
         return lambda thing: thing.port in absent_ports
     return lambda thing: False
 

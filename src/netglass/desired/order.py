@@ -39,8 +39,10 @@ MAKING = (
     Stage("sysctls", late=True),
     Stage("addresses"),
     Stage("routes"),
+    Stage("address_sets"),
     Stage("rule_sets"),
     Stage("flows"),
+    Stage("connections"),  # after all that could accept new ones
     Stage("files"),
     Stage("daemons", late=False),
     Stage("port_tags"),
@@ -57,6 +59,7 @@ REMOVING = (
     "files",
     "flows",
     "rule_sets",
+    "address_sets",  # after the rules that refer to them
     "routes",
     "addresses",
     "switch_ports",
@@ -64,6 +67,7 @@ REMOVING = (
     "links",  # after the bridges, whose own devices the switch takes away
     "namespaces",
     "announcements",
+    "connections",  # nothing to take away: what a zone tracks ends by itself
     "sysctls",  # never in a plan's deletions: they go with their devices and namespaces
 )
 

@@ -20,7 +20,10 @@ How each kind is known as ours on a machine (decided before a kind may exist; Fe
 | port_tags    | part of a switch port that we want                                                       |
 | flows        | cookie: our mark in the top 16 bits                                                      |
 | links        | interface alias ``netglass <owner> <ref>`` (ip-link(8), alias)                           |
-| rule_sets    | chains whose name begins with ``neutron-``, in namespaces that are ours, and the jumps to them    |
+| rule_sets    | chains whose name begins with ``neutron-``, in namespaces that are ours, and the jumps to them;   |
+|              | in the host's own namespace ``neutron-openvswi-``                                                 |
+| address_sets | ipsets of the host's own namespace whose name begins with ``NIPv4`` or ``NIPv6``                   |
+| connections  | what the kernel tracks in the zone of a local VLAN                                                 |
 | announcements | remembered with the address's time of birth, in a file of ours in the run directory         |
 | addresses, routes | on links and in namespaces that are ours                                            |
 | sysctls      | of links and namespaces that are ours                                                    |
@@ -36,7 +39,9 @@ from typing import ClassVar
 
 import msgspec
 
-OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing", "metadata", "advertising")
+from netglass.desired.permits import End
+
+OWNERS = ("switching", "plugging", "dhcp", "guests", "tunnels", "routing", "metadata", "advertising", "firewall")
 """Every part of the compiler that may own an object; the place in the tuple is the feature number in cookies."""
 
 DEAD_VLAN = 4095
@@ -47,6 +52,12 @@ the flows have looked at them (seen on Open vSwitch 3.1: ping passes).  So a por
 ``vlan_mode=trunk, trunks=4095`` beside its tag, as Neutron's agent does: untagged frames are then dropped on entry,
 and tagged ones by the first flow of br-int.  Both columns are cleared when it gets a live tag.
 """
+
+CONNECTION_ACCEPTED = 0x2
+"""Bit of a tracked connection's mark: whom it was opened to has accepted it by its rules."""
+
+CONNECTION_OPENED = 0x4
+"""Bit of a tracked connection's mark: who opened it was allowed to by its rules."""
 
 
 class Thing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -200,7 +211,11 @@ class SwitchPort(Thing, frozen=True, kw_only=True):
 
 
 class Flow(Thing, frozen=True, kw_only=True):
-    """An OpenFlow entry, its match and actions in the canonical text of ``pipeline.text``."""
+    """An OpenFlow entry, its match and actions in the canonical text of ``pipeline.text``.
+
+    port  the switch port that it is about, without which no switch takes it; empty: none.  Where somebody else plugs
+          that port, the flow waits as its tag does.  Part of the text already, and so no fact of its own.
+    """
 
     kind: ClassVar[str] = "flows"
 
@@ -210,6 +225,7 @@ class Flow(Thing, frozen=True, kw_only=True):
     match: str  # without table and priority; empty matches all
     actions: str
     cookie: int
+    port: str = ""
 
     @property
     def key(self) -> str:
@@ -217,12 +233,17 @@ class Flow(Thing, frozen=True, kw_only=True):
 
 
 class PortTag(Thing, frozen=True, kw_only=True):
-    """The VLAN tag of a switch port: set last, once links, flows and filters are there."""
+    """The VLAN tag of a switch port: set last, once links, flows and filters are there.
+
+    guarded  frames enter and leave by flows that name the port, and by nothing else: beside its tag it is put into
+             ``vlan_mode=trunk, trunks=4095`` as on the dead VLAN, so that NORMAL neither takes from it nor gives to it
+    """
 
     kind: ClassVar[str] = "port_tags"
 
     port: str
     vlan: int
+    guarded: bool = False
 
     @property
     def key(self) -> str:
@@ -263,19 +284,59 @@ class RuleSet(Thing, frozen=True, kw_only=True):
 
     Rules are in the spelling of iptables-save(8), in the order of their chains' names, and in their own order within
     a chain.  Those of a built-in chain lead to chains of ours.
+
+    part  where a table is kept in parts that fail by themselves: the first 10 characters of the port's id that this
+          part is for, in which the names of its own chains end; its rules in other chains lead to those, or are about
+          that port's bridge, and stand before the rules of the table's own part, which is the empty one.  A part that
+          cannot be brought about is taken away, since what is left of it may let through what nobody wants any more.
     """
 
     kind: ClassVar[str] = "rule_sets"
 
     netns: str
-    ip_version: int  # 4 or 6
+    ip_version: int  # 4 or 6; 0: frames that pass a Linux bridge, whatever they carry (ebtables(8))
     table: str  # nat, filter, mangle or raw
     chains: tuple[str, ...]  # ours, ascending
     rules: tuple[str, ...]  # each as "-A <chain> …"
+    part: str = ""
 
     @property
     def key(self) -> str:
-        return f"{self.netns} ipv{self.ip_version} {self.table}"
+        family = f"ipv{self.ip_version}" if self.ip_version else "frames"
+        return f"{self.netns} {family} {self.table} {self.part}".rstrip()
+
+
+class AddressSet(Thing, frozen=True, kw_only=True):
+    """An ipset of prefixes (ipset(8), hash:net) in the host's own namespace, that rules refer to by its name."""
+
+    kind: ClassVar[str] = "address_sets"
+
+    name: str  # at most 31 characters
+    ip_version: int  # 4 or 6
+    members: tuple[str, ...]  # as ipset(8) prints them: a lone address without length; ascending as text
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+
+class Connections(Thing, frozen=True, kw_only=True):
+    """What the kernel tracks in one zone: nothing counts as accepted that its ports' rules do not let through now.
+
+    ends   the ports whose connections are tracked here, ascending by their first address
+    stray  as observed: connections that a side once accepted and does not any more, or that cannot be told; the text
+           of their tuples, ascending
+    """
+
+    kind: ClassVar[str] = "connections"
+
+    zone: int
+    ends: tuple[End, ...]
+    stray: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return str(self.zone)
 
 
 class Announcement(Thing, frozen=True, kw_only=True):
@@ -383,7 +444,9 @@ KINDS: tuple[type[Thing], ...] = (
     Sysctl,
     Address,
     Route,
+    AddressSet,
     RuleSet,
+    Connections,
     File,
     Daemon,
     GuestBoot,
@@ -414,7 +477,9 @@ class HostState(msgspec.Struct, frozen=True, kw_only=True):
     sysctls: tuple[Sysctl, ...] = ()
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
+    address_sets: tuple[AddressSet, ...] = ()
     rule_sets: tuple[RuleSet, ...] = ()
+    connections: tuple[Connections, ...] = ()
     files: tuple[File, ...] = ()
     daemons: tuple[Daemon, ...] = ()
     guest_boots: tuple[GuestBoot, ...] = ()

@@ -3,7 +3,7 @@
     links
       veth qvb53903a95-82  peer=qvo53903a95-82 mtu=1500 …    # plugging port:53903a95-…
 
-One line an object (a file's text and a set's rules follow their line), kinds in the order of `KINDS`, objects
+One line an object (a file's text, a set's rules or members follow their line), kinds in the order of `KINDS`, objects
 ascending by key, facts at their default left out.  Equal states give equal texts.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from netglass.desired.diff import KindPlan, Plan
-from netglass.desired.state import KINDS, Diagnostic, File, HostState, RuleSet, Thing
+from netglass.desired.state import KINDS, AddressSet, Connections, Diagnostic, File, HostState, RuleSet, Thing
 
 _SHOWN_REFS = 4
 _IN_TITLE = {
@@ -24,12 +24,14 @@ _IN_TITLE = {
     "links": ("netns", "name"),
     "bridges": ("name",),
     "switch_ports": ("name",),
-    "flows": ("bridge", "table", "priority", "match", "actions"),
+    "flows": ("bridge", "table", "priority", "match", "actions", "port"),  # the port is in the match or the actions
     "port_tags": ("port",),
     "sysctls": ("netns", "name"),
     "addresses": ("netns", "device", "cidr"),
     "routes": ("netns", "destination"),
-    "rule_sets": ("netns", "ip_version", "table", "chains", "rules"),  # chains and rules follow
+    "address_sets": ("name", "members"),  # the members follow
+    "rule_sets": ("netns", "ip_version", "table", "part", "chains", "rules"),  # chains and rules follow
+    "connections": ("zone", "ends"),  # the ends follow
     "announcements": ("netns", "device", "address"),
     "files": ("path", "text"),  # the text follows
     "daemons": ("name",),
@@ -57,10 +59,17 @@ def render_state(state: HostState, name_of: Callable[[str], str] = str) -> str:
 
 
 def _below(thing: Thing) -> list[str]:
-    """Gives what follows an object's line: a file's text, a rule set's chains and rules."""
-    if isinstance(thing, File):
-        return thing.text.splitlines()
-    return [*(f":{chain}" for chain in thing.chains), *thing.rules] if isinstance(thing, RuleSet) else []
+    """Gives what follows an object's line: a file's text, a rule set's chains and rules, a set's members."""
+    match thing:
+        case File():
+            return thing.text.splitlines()
+        case RuleSet():
+            return [*(f":{chain}" for chain in thing.chains), *thing.rules]
+        case AddressSet():
+            return list(thing.members)
+        case Connections():
+            return [end.text() for end in thing.ends]
+    return []
 
 
 def render_plan(difference: Plan, name_of: Callable[[str], str] = str) -> str:
@@ -121,7 +130,8 @@ def facts(thing: Thing) -> dict[str, Any]:
 def changed_facts(before: Thing, after: Thing) -> dict[str, tuple[Any, Any]]:
     """Gives the facts in which two objects of equal key differ, as (before, after)."""
     pairs = ((name, getattr(before, name), getattr(after, name)) for name in after.__struct_fields__)
-    return {name: (old, new) for name, old, new in pairs if name not in ("owner", "intent") and old != new}
+    untold = ("owner", "intent", *(("port",) if after.kind == "flows" else ()))  # which is in the flow's text
+    return {name: (old, new) for name, old, new in pairs if name not in untold and old != new}
 
 
 _NO_DEFAULT = object()

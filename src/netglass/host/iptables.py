@@ -1,5 +1,7 @@
 """iptables of one namespace: read with iptables-save(8), changed with iptables-restore(8), and listened to.
 
+The same for what it has its like for: frames that pass a Linux bridge (ebtables(8)).
+
 Through the machine's own programs: what they accept and print is what operators see.  News comes from the kernel's
 nf_tables, on which today's iptables is built, by a socket in the namespace: it costs no process, where
 ``xtables-monitor`` costs one a namespace.  Where iptables is the older kind there is no news, and the slow look at
@@ -21,11 +23,17 @@ from netglass.base.errors import NetglassError
 from netglass.host.namespaces import entered
 from netglass.host.run import Output, run
 
-_PROGRAMS = {4: "iptables", 6: "ip6tables"}
+FRAMES = 0
+"""In place of an IP version: frames that pass a Linux bridge, whatever they carry (ebtables(8))."""
+
+_PROGRAMS = {4: "iptables", 6: "ip6tables", FRAMES: "ebtables"}
 _NETLINK_NETFILTER = 12
 _NFTABLES_GROUP = 1 << (7 - 1)
 _RECEIVE = 1 << 16
 _DPORT = re.compile(r"\bdport=(\d+)")
+_PROTOCOL = re.compile(r" -p (\S+) ")
+# Those that rules are written with by name; the last are Ethernet types.
+_NAMED = ("icmp", "tcp", "udp", "ipv6-icmp", "sctp", "IPv4", "IPv6", "ARP")
 _WAIT_S = "5"  # for the lock of the older kind of iptables
 
 
@@ -53,7 +61,7 @@ def save(netns: str, version: int) -> dict[str, Table]:
 
 
 def parse(lines: Iterable[str]) -> dict[str, Table]:
-    """Reads what iptables-save printed."""
+    """Reads what iptables-save printed; protocols but the common ones by number."""
     tables: dict[str, Table] = {}
     table = Table()
     for line in lines:
@@ -62,8 +70,22 @@ def parse(lines: Iterable[str]) -> dict[str, Table]:
         elif line.startswith(":"):
             table.chains.append(line[1:].split(" ", 1)[0])
         elif line.startswith("-A "):
-            table.rules.append(line)
+            table.rules.append(_PROTOCOL.sub(_numbered, line))
     return tables
+
+
+def _numbered(found: re.Match[str]) -> str:
+    """Gives a protocol's number in place of its name, where a rule is written with the number.
+
+    iptables-save prints names out of /etc/protocols, which differ from one machine to the next.
+    """
+    name = found[1]
+    if name in _NAMED or name.isdigit():
+        return found[0]
+    try:
+        return f" -p {socket.getprotobyname(name)} "
+    except OSError:
+        return found[0]
 
 
 def restore(netns: str, version: int, lines: Sequence[str]) -> Output:
@@ -72,8 +94,9 @@ def restore(netns: str, version: int, lines: Sequence[str]) -> Output:
     What they do not name is left as it is.  Raises FileNotFoundError when there is no such namespace.
     """
     text = "".join(f"{line}\n" for line in lines)
+    waiting = () if version == FRAMES else ("--wait", _WAIT_S)  # ebtables has no lock
     with entered(netns):
-        return run((f"{_PROGRAMS[version]}-restore", "--noflush", "--wait", _WAIT_S), text)
+        return run((f"{_PROGRAMS[version]}-restore", "--noflush", *waiting), text)
 
 
 class Flows(NamedTuple):

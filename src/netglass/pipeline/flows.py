@@ -21,7 +21,48 @@ UNICAST = "00:00:00:00:00:00/01:00:00:00:00:00"
 MULTICAST = "01:00:00:00:00:00/01:00:00:00:00:00"
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
+ANY_PORT = "set_field:ANY->in_port"  # from here on, the frame came in by no port: NORMAL takes it, and learns nothing
+
 _UNTAGGED_TEXT = "vlan_tci=0x0000/0x1fff"
+TAGGED = (("vlan_tci", "0x1000/0x1000"),)  # frames that carry an 802.1Q tag, whatever it is
+NO_VLAN = (("vlan_tci", "0x0000/0x0fff"),)  # frames of no VLAN: without a tag, or with one that only tells a priority
+
+# In the order in which ovs-ofctl prints them; the kind of packet (ip, arp, …) stands behind the ct_ fields.
+_BEFORE_KIND = (
+    "conj_id",
+    "ct_state",
+    "ct_nw_src",
+    "ct_ipv6_src",
+    "ct_nw_dst",
+    "ct_ipv6_dst",
+    "ct_nw_proto",
+    "ct_tp_src",
+    "ct_tp_dst",
+)
+_AFTER_KIND = (
+    *(f"reg{number}" for number in range(16)),
+    "tun_id",
+    "in_port",
+    "dl_vlan",
+    "vlan_tci",
+    "dl_src",
+    "dl_dst",
+    "ipv6_src",
+    "ipv6_dst",
+    "arp_spa",
+    "arp_tpa",
+    "arp_op",
+    "arp_sha",
+    "nw_src",
+    "nw_dst",
+    "nw_proto",
+    "nw_frag",
+    "tp_src",
+    "tp_dst",
+    "icmp_type",
+    "icmp_code",
+    "nd_target",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +74,8 @@ class Match:
     vlan         1..4095, `UNTAGGED`, or None: any
     destination  MAC that they are for, or `UNICAST`, `MULTICAST`; empty: any
     arp_request  only ARP requests; `arp_target` is the IPv4 address that they ask for, empty for any
+    kind         ip, ipv6, arp, icmp6, udp, …: ovs-fields(7)'s word for a sort of packet; empty: any
+    fields       other fields by ovs-fields(7)'s names, in any order, each value as ``ovs-ofctl`` prints it
     """
 
     in_port: str = ""
@@ -41,25 +84,33 @@ class Match:
     destination: str = ""
     arp_request: bool = False
     arp_target: str = ""
+    kind: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
     def text(self) -> str:
-        """Gives the canonical text; empty for the match on all packets."""
-        parts = ["arp"] if self.arp_request else []
+        """Gives the canonical text; empty for the match on all packets.  Raises KeyError for an unknown field."""
+        values = dict(self.fields)
+        unknown = values.keys() - {*_BEFORE_KIND, *_AFTER_KIND}
+        if unknown:
+            raise KeyError(f"no such fields are known: {sorted(unknown)}")
         if self.tunnel is not None:
-            parts.append(f"tun_id={self.tunnel:#x}")
+            values["tun_id"] = f"{self.tunnel:#x}"
         if self.in_port:
-            parts.append(f"in_port={port_text(self.in_port)}")
+            values["in_port"] = port_text(self.in_port)
         if self.vlan == UNTAGGED:
-            parts.append(_UNTAGGED_TEXT)
+            values["vlan_tci"] = _UNTAGGED_TEXT.partition("=")[2]
         elif self.vlan is not None:
-            parts.append(f"dl_vlan={self.vlan}")
+            values["dl_vlan"] = str(self.vlan)
         if self.destination:
-            parts.append(f"dl_dst={self.destination}")
+            values["dl_dst"] = self.destination
         if self.arp_target:
-            parts.append(f"arp_tpa={self.arp_target}")
+            values["arp_tpa"] = self.arp_target
         if self.arp_request:
-            parts.append("arp_op=1")
-        return ",".join(parts)
+            values["arp_op"] = "1"
+        kind = "arp" if self.arp_request else self.kind
+        before = [f"{name}={values[name]}" for name in _BEFORE_KIND if name in values]
+        after = [f"{name}={values[name]}" for name in _AFTER_KIND if name in values]
+        return ",".join([*before, *([kind] if kind else []), *after])
 
 
 def port_text(name: str) -> str:
@@ -86,6 +137,36 @@ def output(port: str) -> str:
 def goto(table: int) -> str:
     """Gives the action that goes on in another table."""
     return f"resubmit(,{table})"
+
+
+def set_register(number: int, value: int) -> str:
+    """Gives the action that notes a number beside the packet, for later tables."""
+    return f"set_field:{value:#x}->reg{number}"
+
+
+def clone(*parts: str) -> str:
+    """Gives the action that does `parts` with a copy of the packet and goes on with the packet as it was."""
+    return f"clone({','.join(parts)})"
+
+
+def track(zone_register: int, table: int) -> str:
+    """Gives the action that looks a packet up among the connections of a zone, and goes on in `table`."""
+    return f"ct(table={table},zone=NXM_NX_REG{zone_register}[0..15])"
+
+
+def track_in(zone: int, table: int) -> str:
+    """Gives the same in a zone given by its number."""
+    return f"ct(table={table},zone={zone})"
+
+
+def commit(zone_register: int) -> str:
+    """Gives the action that notes a packet's connection in a zone."""
+    return f"ct(commit,zone=NXM_NX_REG{zone_register}[0..15])"
+
+
+def conjunction(number: int, clause: int, clauses: int) -> str:
+    """Gives the action that says: of conjunction `number`, clause `clause` (from 1) of `clauses` is fulfilled."""
+    return f"conjunction({number},{clause}/{clauses})"
 
 
 def learn(table: int, cookie: int, timeout_s: int) -> str:

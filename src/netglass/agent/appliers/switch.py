@@ -303,16 +303,16 @@ def _drop_port(row: OvsPort | None, bridges: Mapping[str, ovsdb.OvsBridge]) -> l
 def _tag(tag: PortTag, row: OvsPort | None) -> list[Operation]:
     if row is None:
         raise NotThere(tag.kind, tag.key, f"there is no port {tag.port} on the switch")
-    columns = _vlan(tag.vlan)
+    columns = _vlan(tag.vlan, guarded=tag.guarded)
     if read_ids(row.external_ids) is None:
         columns["external_ids"] = ovsdb.string_map(row.external_ids | {TAGGED: tag.intent[0]})
     return [ovsdb.update("Port", row.uuid, columns)]
 
 
-def _vlan(tag: int | None) -> dict[str, Any]:
+def _vlan(tag: int | None, *, guarded: bool = False) -> dict[str, Any]:
     """Gives the columns that put a port on a local VLAN, on the dead one (`DEAD_VLAN`), or make it carry all (None)."""
-    if tag == DEAD_VLAN:
-        return {"tag": tag, "vlan_mode": "trunk", "trunks": tag}
+    if tag == DEAD_VLAN or guarded:
+        return {"tag": tag, "vlan_mode": "trunk", "trunks": DEAD_VLAN}
     nothing = ovsdb.string_set([])
     return {"tag": nothing if tag is None else tag, "vlan_mode": nothing, "trunks": nothing}
 

@@ -57,18 +57,21 @@ def observed_tag(row: OvsPort, wanted: PortTag | None, tagged: str) -> PortTag |
 
     tagged  key of external_ids under which another's port remembers what we tagged it for
     """
+    vlan, guarded = _vlan(row)
     if wanted is not None:
-        return PortTag(owner=wanted.owner, intent=wanted.intent, port=row.name, vlan=_vlan(row))
+        return PortTag(owner=wanted.owner, intent=wanted.intent, port=row.name, vlan=vlan, guarded=guarded)
     if tagged in row.external_ids:
-        return PortTag(owner="", intent=(row.external_ids[tagged],), port=row.name, vlan=_vlan(row))
+        return PortTag(owner="", intent=(row.external_ids[tagged],), port=row.name, vlan=vlan, guarded=guarded)
     return None
 
 
-def _vlan(row: OvsPort) -> int:
-    dead = row.tag == DEAD_VLAN
-    if (row.vlan_mode, row.trunks) != (("trunk", (DEAD_VLAN,)) if dead else ("", ())):
-        return 0
-    return row.tag or 0
+def _vlan(row: OvsPort) -> tuple[int, bool]:
+    """Gives the tag that a port has, and whether it is on no VLAN for NORMAL."""
+    if (row.vlan_mode, row.trunks) == ("trunk", (DEAD_VLAN,)):
+        return (row.tag or 0, row.tag != DEAD_VLAN)
+    if (row.vlan_mode, row.trunks) == ("", ()) and row.tag != DEAD_VLAN:
+        return (row.tag or 0, False)
+    return (0, False)
 
 
 def _as_it_is(row: OvsPort, owner: str, intent: tuple[str, ...]) -> SwitchPort:

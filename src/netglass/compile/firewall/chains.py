@@ -1,0 +1,302 @@
+"""Renders guards as iptables chains, for the driver that has a Linux bridge before the switch.
+
+    raw     PREROUTING  -> neutron-openvswi-PREROUTING     which zone each bridge's packets are tracked in, if at all
+    filter  FORWARD     -> neutron-openvswi-FORWARD -> neutron-openvswi-sg-chain
+                              -> neutron-openvswi-i<port>   to the guest
+                              -> neutron-openvswi-o<port>   from the guest  -> neutron-openvswi-s<port>  its sources
+            INPUT       -> neutron-openvswi-INPUT           guests do not reach the host by their bridges
+            OUTPUT      -> neutron-openvswi-OUTPUT          nor the host them
+    mangle  POSTROUTING -> neutron-openvswi-POSTROUTING     the lock
+    frames  FORWARD     -> neutron-openvswi-FORWARD         (ebtables) what iptables does not see: other Ethernet types
+
+The chains are Neutron's.  Three things are not:
+
+- The lock.  A packet that passed through a port's chains carries a mark, and none leaves a qbr without: a port whose
+  chains are not there, or were flushed by hand, is closed and not open.
+- What all ports have in common stands once, in ``…-i-base`` and ``…-o-base``.
+- An accepted connection is marked by each side that accepted it, and only packets of marked ones take the short way.
+  So one entry of connection tracking, which two guests on one host share, does not let the one speak for the other;
+  and a connection ends as soon as its mark is taken away (``desired.state.Connections``).
+
+Bridged packets come to iptables by ``net.bridge.bridge-nf-call-iptables``.
+Source: DATAPLANE.md, "Security groups"; Neutron's iptables_firewall for names, and for what is always let through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from netglass.base.ids import part_name, qbr_name, tap_name
+from netglass.compile.firewall.guards import Firewall, Guard, Members, halved
+from netglass.compile.iptables import arrange
+from netglass.compile.place import Place
+from netglass.desired.permits import Permit
+from netglass.desired.state import CONNECTION_ACCEPTED, CONNECTION_OPENED, AddressSet, RuleSet, Sysctl, Thing
+from netglass.model.resources import Port, ref
+from netglass.model.rules import ICMP, ICMPV6
+
+OWNER = "firewall"
+WRAP = "neutron-openvswi"
+
+_FALLBACK = f"{WRAP}-sg-fallback"
+_DISPATCH = f"{WRAP}-sg-chain"
+_NOBODY = f"{WRAP}-o-unspec"
+_BASE = {True: f"{WRAP}-i-base", False: f"{WRAP}-o-base"}  # by whether it is to the guest
+_ALL_BRIDGES = "qbr+"
+_SEEN = "0x1000000/0x1000000"  # mark of a packet that a port's chains have seen
+_NOT_SEEN = "0x0/0x1000000"
+_BRIDGED = "-m physdev --physdev-is-bridged"
+
+_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp", 132: "sctp"}
+_WITH_PORTS = ("tcp", "udp", "sctp")  # those that have a match of their own; the others have multiport's
+
+_SYSCTLS = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
+_FRAMES = 0  # in place of an IP version
+_KINDS = f"{WRAP}-i-kinds"
+
+# What a guest may always send once its source is found right, and receive: neighbour discovery, multicast listening.
+_ND_OUT = (131, 132, 133, 135, 136, 143)
+_ND_OUT_UNSPECIFIED = (131, 133, 135, 143)
+_ND_IN = (130, 131, 132, 133, 135, 136, 143)
+_ADVERTISEMENT = 134
+
+Rules = Mapping[str, Sequence[str]]
+
+
+def render_chains(place: Place, firewall: Firewall) -> Iterator[Thing]:
+    """Gives the chains and sets of all ports that sit on a Linux bridge of this host, and what they hang on."""
+    for name in _SYSCTLS:
+        yield Sysctl(owner=OWNER, intent=place.intent, netns="", name=f"net/bridge/{name}", value="1")
+    for version in (4, 6):
+        for table, rules in _frame(version).items():
+            yield _rule_set(place.intent, (version, table, ""), rules)
+        for guard in firewall.guards:
+            zone = f"-j CT --zone {guard.carried.vlan}" if guard.stateful else "-j CT --notrack"
+            yield from _part(guard.port, guard.intent, version, _guarded(guard, version), zone)
+        for port in firewall.open:
+            yield from _part(port, (ref(port),), version, _open(port), "-j CT --notrack")
+    yield _rule_set(place.intent, (_FRAMES, "filter", ""), _frame_kinds())
+    for guard in firewall.guards:
+        handed = (f"-o {tap_name(guard.port.id)} -j {_KINDS}",)
+        rules = {f"{WRAP}-FORWARD": handed}
+        yield _rule_set(guard.intent, (_FRAMES, "filter", part_name(guard.port.id)), rules, own=())
+    for members in firewall.sets:
+        yield _address_set(members)
+
+
+def _part(port: Port, intent: tuple[str, ...], version: int, rules: Rules, tracking: str) -> Iterator[RuleSet]:
+    part, tap = part_name(port.id), tap_name(port.id)
+    dispatch = (
+        f"-m physdev --physdev-out {tap} --physdev-is-bridged -g {_chain('i', port)}",
+        f"-m physdev --physdev-in {tap} --physdev-is-bridged -g {_chain('o', port)}",
+    )
+    yield _rule_set(intent, (version, "filter", part), {_DISPATCH: dispatch, **rules})
+    yield _rule_set(
+        intent, (version, "raw", part), {f"{WRAP}-PREROUTING": (f"-i {qbr_name(port.id)} {tracking}",)}, own=()
+    )
+
+
+def _rule_set(
+    intent: tuple[str, ...], at: tuple[int, str, str], rules: Rules, own: Sequence[str] | None = None
+) -> RuleSet:
+    """Gives a rule set; `at` is IP version, table and part, `own` its chains where they are not all of `rules`."""
+    version, table, part = at
+    ours = [chain for chain in rules if chain.startswith(WRAP) and (not part or chain.endswith(part))]
+    return RuleSet(
+        owner=OWNER,
+        intent=intent,
+        netns="",
+        ip_version=version,
+        table=table,
+        part=part,
+        chains=tuple(sorted(ours if own is None else own)),
+        rules=arrange(rules),
+    )
+
+
+def _chain(kind: str, port: Port) -> str:
+    return f"{WRAP}-{kind}{part_name(port.id)}"
+
+
+# --- what all ports share
+
+
+def _frame(version: int) -> dict[str, Rules]:
+    """Gives what the parts hang on, by table."""
+    return {
+        "raw": {
+            "PREROUTING": (f"-j {WRAP}-PREROUTING",),
+            f"{WRAP}-PREROUTING": (f"-i {_ALL_BRIDGES} -j MARK --set-xmark {_NOT_SEEN}",),
+        },
+        "mangle": {
+            "POSTROUTING": (f"-j {WRAP}-POSTROUTING",),
+            f"{WRAP}-POSTROUTING": (f"-o {_ALL_BRIDGES} {_BRIDGED} -m mark ! --mark {_SEEN} -j DROP",),
+        },
+        "filter": {
+            "FORWARD": (f"-j {WRAP}-FORWARD",),
+            "INPUT": (f"-j {WRAP}-INPUT",),
+            "OUTPUT": (f"-j {WRAP}-OUTPUT",),
+            f"{WRAP}-FORWARD": _forward(),
+            f"{WRAP}-INPUT": (f"-i {_ALL_BRIDGES} -j DROP",),
+            f"{WRAP}-OUTPUT": (f"-o {_ALL_BRIDGES} -j DROP",),
+            _DISPATCH: (),
+            _FALLBACK: ("-j DROP",),
+            _BASE[True]: (*_always_in(version), *_tracked(to_guest=True)),
+            _BASE[False]: (*_always_out(version), *_tracked(to_guest=False)),
+            **({_NOBODY: _unspecified()} if version == 6 else {}),
+        },
+    }
+
+
+def _frame_kinds() -> Rules:
+    """Gives what of frames reaches a guarded guest at all: what rules can speak of, and no tag to hide behind."""
+    return {
+        "FORWARD": (f"-j {WRAP}-FORWARD",),
+        f"{WRAP}-FORWARD": (),
+        _KINDS: (*(f"-p {kind} -j RETURN" for kind in ("IPv4", "IPv6", "ARP")), "-j DROP"),
+    }
+
+
+def _forward() -> Sequence[str]:
+    """Gives what is done with packets of qbr: theirs are the chains; what comes back from those was accepted by rule.
+
+    Packets of accepted connections do not come back, so that only those that open one set marks.
+    """
+    seen = f"--physdev-is-bridged -m mark --mark {_SEEN} -j CONNMARK --set-xmark"
+    return (
+        f"-i {_ALL_BRIDGES} -j {_DISPATCH}",
+        f"-m physdev --physdev-out tap+ {seen} {_bit(CONNECTION_ACCEPTED)}",
+        f"-m physdev --physdev-in tap+ {seen} {_bit(CONNECTION_OPENED)}",
+        f"-i {_ALL_BRIDGES} -m mark --mark {_SEEN} -j ACCEPT",
+    )
+
+
+def _tracked(*, to_guest: bool) -> Sequence[str]:
+    original, reply = CONNECTION_ACCEPTED, CONNECTION_OPENED  # which side must have accepted: the guest's
+    if not to_guest:
+        original, reply = reply, original
+    known = "-m conntrack --ctstate RELATED,ESTABLISHED --ctdir"
+    return (
+        "-m conntrack --ctstate INVALID -j DROP",
+        f"{known} ORIGINAL -m connmark --mark {_bit(original)} -j ACCEPT",
+        f"{known} REPLY -m connmark --mark {_bit(reply)} -j ACCEPT",
+        # An answer to what is not accepted any more must not count as the beginning of something else.
+        "-m conntrack --ctdir REPLY -j DROP",
+    )
+
+
+def _always_in(version: int) -> Sequence[str]:
+    mark = f"-j MARK --set-xmark {_SEEN}"
+    if version == 4:
+        return (mark, "-p udp -m udp --sport 67 --dport 68 -j ACCEPT")
+    return (
+        mark,
+        f"-s fe80::/10 -p ipv6-icmp -m icmp6 --icmpv6-type {_ADVERTISEMENT} -j ACCEPT",
+        f"-p ipv6-icmp -m icmp6 --icmpv6-type {_ADVERTISEMENT} -j DROP",
+        *(f"-p ipv6-icmp -m icmp6 --icmpv6-type {kind} -j ACCEPT" for kind in _ND_IN),
+        "-p udp -m udp --sport 547 --dport 546 -j ACCEPT",
+    )
+
+
+def _always_out(version: int) -> Sequence[str]:
+    mark = f"-j MARK --set-xmark {_SEEN}"
+    if version == 4:
+        return (
+            mark,
+            "-p udp -m udp --sport 68 --dport 67 -j ACCEPT",
+            "-p udp -m udp --sport 67 --dport 68 -j DROP",
+        )
+    return (
+        mark,
+        f"-p ipv6-icmp -m icmp6 --icmpv6-type {_ADVERTISEMENT} -j DROP",
+        *(f"-p ipv6-icmp -m icmp6 --icmpv6-type {kind} -j ACCEPT" for kind in _ND_OUT),
+        "-p udp -m udp --sport 546 --dport 547 -j ACCEPT",
+        "-p udp -m udp --sport 547 --dport 546 -j DROP",
+    )
+
+
+def _unspecified() -> Sequence[str]:
+    """Gives what a guest may send before it has an address (RFC 4862, 5.4; RFC 3590)."""
+    return (*(f"-p ipv6-icmp -m icmp6 --icmpv6-type {kind} -j RETURN" for kind in _ND_OUT_UNSPECIFIED), "-j DROP")
+
+
+def _bit(bit: int) -> str:
+    return f"{bit:#x}/{bit:#x}"
+
+
+# --- one port
+
+
+def _guarded(guard: Guard, version: int) -> Rules:
+    into, out, sources = (_chain(kind, guard.port) for kind in "ios")
+    return {
+        into: (f"-j {_BASE[True]}", *_texts(guard.ingress, version, to_guest=True), f"-j {_FALLBACK}"),
+        out: (
+            f"-j {sources}",
+            f"-j {_BASE[False]}",
+            *_texts(guard.egress, version, to_guest=False),
+            f"-j {_FALLBACK}",
+        ),
+        sources: _sources(guard, version),
+    }
+
+
+def _open(port: Port) -> Rules:
+    return {_chain(kind, port): (f"-j MARK --set-xmark {_SEEN}",) for kind in "io"}
+
+
+def _sources(guard: Guard, version: int) -> Sequence[str]:
+    without = "-s ::/128 -d ff02::/16 -p ipv6-icmp -g " + _NOBODY
+    if version == 4:
+        without = "-s 0.0.0.0/32 -d 255.255.255.255/32 -p udp -m udp --sport 68 --dport 67 -j RETURN"
+    allowed = [
+        _rule("" if cidr.endswith("/0") else f"-s {cidr}", f"-m mac --mac-source {source.mac} -j RETURN")
+        for source in guard.sources
+        for cidr in source.of(version)
+    ]
+    return (without, *allowed, "-j DROP")
+
+
+def _texts(permits: Iterable[Permit], version: int, *, to_guest: bool) -> Iterator[str]:
+    return (render_permit(permit, to_guest) for permit in permits if permit.ip_version == version)
+
+
+@lru_cache(maxsize=65536)
+def render_permit(permit: Permit, to_guest: bool) -> str:
+    """Gives the rule that lets a permit's packets through."""
+    remote = f"{'-s' if to_guest else '-d'} {permit.remote}" if permit.remote else ""
+    members = f"-m set --match-set {permit.remote_set} {'src' if to_guest else 'dst'}" if permit.remote_set else ""
+    return _rule(remote, _kind(permit), members, "-j RETURN")
+
+
+def _kind(permit: Permit) -> str:
+    if permit.protocol is None:
+        return ""
+    name = _NAMES.get(permit.protocol, str(permit.protocol))
+    if permit.low is None:
+        return f"-p {name}"
+    if permit.protocol in (ICMP, ICMPV6):
+        code = "" if permit.high is None else f"/{permit.high}"
+        match, option = ("icmp", "icmp-type") if permit.protocol == ICMP else ("icmp6", "icmpv6-type")
+        return f"-p {name} -m {match} --{option} {permit.low}{code}"
+    ports = f"{permit.low}" if permit.low == permit.high else f"{permit.low}:{permit.high}"
+    if name in _WITH_PORTS:
+        return f"-p {name} -m {name} --dport {ports}"
+    return f"-p {name} -m multiport --dports {ports}"
+
+
+def _rule(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _address_set(members: Members) -> AddressSet:
+    alone = "/32" if members.ip_version == 4 else "/128"
+    told = (cidr.removesuffix(alone) for cidr in halved(members.cidrs))  # ipset takes none of length 0
+    return AddressSet(
+        owner=OWNER,
+        intent=members.intent,
+        name=members.name,
+        ip_version=members.ip_version,
+        members=tuple(sorted(told)),
+    )

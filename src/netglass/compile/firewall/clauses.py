@@ -1,0 +1,191 @@
+"""Permits of groups as conjunctions: who is in a group, what kind of packet, and who is at the other end.
+
+One conjunction for each direction, group, family and remote set.  Flows of equal match are one flow with all their
+clauses; those of one priority may overlap as they like.  Numbers of conjunctions are made of what they are for, so
+that flows of yesterday and of today never mean different things by one number while the switch has both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from netglass.compile.firewall.guards import Firewall, Group, halved
+from netglass.compile.firewall.sources import address_text, table_flow
+from netglass.desired.permits import Permit
+from netglass.desired.state import Flow
+from netglass.model.resources import SecurityGroup, ref
+from netglass.model.rules import EGRESS, ICMP, ICMPV6, INGRESS
+from netglass.pipeline import tables
+from netglass.pipeline.flows import Match, actions, conjunction, goto
+
+_GUEST = "reg5"
+_TABLES = {EGRESS: tables.RULES_EGRESS, INGRESS: tables.RULES_INGRESS}
+_REMOTES = {EGRESS: "dst", INGRESS: "src"}
+_TRACKED = ("ct_state", "-inv+trk")
+_UNTRACKED = ("ct_state", "-trk")
+_WORDS4 = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 132: "sctp"}
+_WORDS6 = {6: "tcp6", 17: "udp6", 58: "icmp6", 132: "sctp6"}
+
+PORTED = (6, 17, 132)
+"""Protocols whose ports the switch can read."""
+
+
+class _About(NamedTuple):
+    """What a conjunction is about; without a remote set the last is empty, and there are two clauses."""
+
+    direction: str
+    group_id: str
+    ip_version: int
+    remote_set: str
+
+    @property
+    def clauses(self) -> int:
+        return 3 if self.remote_set else 2
+
+
+@dataclass
+class _Clause:
+    """A flow in the making."""
+
+    said: set[tuple[int, int, int]]  # number, clause, clauses
+    intent: set[str]
+
+
+class Clauses:
+    """All conjunctions of a host; `keys` are the guests' numbers by reference, `number` numbers what it is given."""
+
+    def __init__(
+        self, firewall: Firewall, keys: dict[str, int], number: Callable[[Iterable[str]], dict[str, int]]
+    ) -> None:
+        self._firewall = firewall
+        self._keys = keys
+        self._groups = {group.id: group for guard in firewall.guards for group in guard.groups}
+        about = sorted({one for group in self._groups.values() for one in _abouts(group)})
+        numbered = number(" ".join(map(str, one)) for one in about)
+        self._numbers = {one: numbered[" ".join(map(str, one))] for one in about}
+        self._clauses: dict[tuple[str, Match], _Clause] = {}
+
+    def flows(self) -> Iterator[Flow]:
+        """Gives the flows of RULES_EGRESS and RULES_INGRESS that let through."""
+        self._guests()
+        for group in self._groups.values():
+            for direction in (EGRESS, INGRESS):
+                for permit in _permits(group, direction):
+                    self._kind(group, direction, permit)
+        self._members()
+        for (direction, match), clause in self._clauses.items():
+            doing = actions(*(conjunction(*one) for one in sorted(clause.said)))
+            yield table_flow(tuple(sorted(clause.intent)), _TABLES[direction], tables.PERMITTED, match, doing)
+        for one, number in self._numbers.items():
+            passes = Match(fields=(("conj_id", str(number)),))
+            intent = (f"{SecurityGroup.kind}:{one.group_id}",)
+            accepted = goto(tables.ACCEPTED.number)
+            yield table_flow(intent, _TABLES[one.direction], tables.PERMITTED, passes, accepted)
+
+    def _say(self, about: _About, clause: int, match: Match, intent: Iterable[str]) -> None:
+        flow = self._clauses.setdefault((about.direction, match), _Clause(set(), set()))
+        flow.said.add((self._numbers[about], clause, about.clauses))
+        flow.intent.update(intent)
+
+    def _guests(self) -> None:
+        for guard in self._firewall.guards:
+            key = self._keys[ref(guard.port)]
+            for group in guard.groups:
+                for about in _abouts(group):
+                    self._say(about, 1, Match(fields=((_GUEST, f"{key:#x}"),)), guard.intent)
+
+    def _kind(self, group: Group, direction: str, permit: Permit) -> None:
+        about = _About(direction, group.id, permit.ip_version, permit.remote_set)
+        for tracked in _ways(group):
+            for match in _kind_matches(permit, _REMOTES[direction], tracked):
+                self._say(about, 2, match, group.because[direction, permit])
+
+    def _members(self) -> None:
+        sets = {members.name: members for members in self._firewall.sets}
+        for about in self._numbers:
+            if not about.remote_set:
+                continue
+            members = sets[about.remote_set]
+            # A flow can stand for one clause of a conjunction only: "everybody" must not look like a kind of packet.
+            for cidr in halved(members.cidrs):
+                for tracked in _ways(self._groups[about.group_id]):
+                    remote = _remote(cidr, _REMOTES[about.direction], tracked)
+                    match = Match(kind=_word(about.ip_version), fields=(_state(tracked), *remote))
+                    self._say(about, 3, match, members.intent)
+
+
+def _abouts(group: Group) -> Iterator[_About]:
+    for direction in (EGRESS, INGRESS):
+        for permit in _permits(group, direction):
+            yield _About(direction, group.id, permit.ip_version, permit.remote_set)
+
+
+def _permits(group: Group, direction: str) -> tuple[Permit, ...]:
+    return group.egress if direction == EGRESS else group.ingress
+
+
+def _ways(group: Group) -> tuple[bool, ...]:
+    """Gives whether packets are judged by what tracking says of them, or by themselves.
+
+    Fragments are put together by tracking, so that it says what they are part of without a connection too.
+    """
+    return (True,) if group.stateful else (False, True)
+
+
+def _state(tracked: bool) -> tuple[str, str]:
+    return _TRACKED if tracked else _UNTRACKED
+
+
+def _word(ip_version: int) -> str:
+    return "ip" if ip_version == 4 else "ipv6"
+
+
+def _remote(cidr: str, side: str, tracked: bool) -> tuple[tuple[str, str], ...]:
+    """Gives the match on the remote side, `src` or `dst` of the packet that opened the connection; empty: anybody."""
+    text = address_text(cidr) if cidr else ""
+    if not text:
+        return ()
+    name = f"ipv6_{side}" if ":" in cidr else f"nw_{side}"  # with ct_ before it: what tracking says
+    return ((f"ct_{name}" if tracked else name, text),)
+
+
+def _kind_matches(permit: Permit, side: str, tracked: bool) -> Iterator[Match]:
+    """Gives the matches that together are a permit's kind of packet and its remote prefix.
+
+    None at all for ports of a protocol that the switch cannot read ports of: it lets nothing through.
+    """
+    version, protocol = permit.ip_version, permit.protocol
+    base = (_state(tracked), *_remote(permit.remote, side, tracked))
+    if protocol is None:
+        yield Match(kind=_word(version), fields=base)
+        return
+    word, own = (_word(version), ("ct_nw_proto", str(protocol))) if tracked else _protocol_word(version, protocol)
+    kind = (*base, own) if own else base
+    if permit.low is None:
+        yield Match(kind=word, fields=kind)
+    elif protocol in (ICMP, ICMPV6):
+        names = ("ct_tp_src", "ct_tp_dst") if tracked else ("icmp_type", "icmp_code")
+        values = ((name, str(n)) for name, n in zip(names, (permit.low, permit.high), strict=True) if n is not None)
+        yield Match(kind=word, fields=(*kind, *values))
+    elif protocol in PORTED and permit.high is not None:
+        name = "ct_tp_dst" if tracked else "tp_dst"
+        for ports in port_masks(permit.low, permit.high):
+            yield Match(kind=word, fields=(*kind, (name, ports)))
+
+
+def _protocol_word(ip_version: int, protocol: int) -> tuple[str, tuple[str, str] | None]:
+    """Gives the word for packets of a protocol, and the field beside it where the word does not say it all."""
+    word = (_WORDS4 if ip_version == 4 else _WORDS6).get(protocol)
+    return (word, None) if word else (_word(ip_version), ("nw_proto", str(protocol)))
+
+
+def port_masks(low: int, high: int) -> Iterator[str]:
+    """Gives the fewest matches that together are a range of ports, as the switch prints them."""
+    while low <= high:
+        size = low & -low or 1 << 16
+        while low + size - 1 > high:
+            size >>= 1
+        yield str(low) if size == 1 else f"{low:#x}/{0x10000 - size:#x}"
+        low += size

@@ -1,0 +1,298 @@
+"""What each guest's port on a host may send and receive: the one model that both drivers render.
+
+A port with port security is *guarded*: it sends from its own addresses and allowed address pairs only, and sends and
+receives what the rules of its groups permit, and what it needs to have an address at all.  A port without is *open*.
+Ports of the network's own (DHCP, routers) are neither: nobody's guest is behind them.
+
+Remote groups and address groups are sets of addresses with a name, so that a member comes and goes without a word
+about rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+
+from netglass.base.ids import address_set_name
+from netglass.compile.firewall.rules import Remote, UnusableRule, permit_of, refs_of, remote_of
+from netglass.compile.guests import runs_here
+from netglass.compile.place import Carried, Place, is_guarded, is_service, is_word
+from netglass.desired.permits import Permit, ascending
+from netglass.desired.state import Diagnostic
+from netglass.model.resources import AddressGroup, Port, SecurityGroup, SecurityGroupRule, ref
+from netglass.model.rules import EGRESS, INGRESS
+
+IpNetwork = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class Source:
+    """A MAC that a port may send from, and the CIDRs that it may send from with it; ascending, IPv4 first."""
+
+    mac: str
+    addresses: tuple[str, ...]
+
+    def of(self, ip_version: int) -> list[str]:
+        """Gives the CIDRs of one family."""
+        return [cidr for cidr in self.addresses if (":" in cidr) == (ip_version == 6)]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A security group that a port here has.
+
+    egress, ingress  permits, ascending, each once
+    because          references of what a permit is made of, by direction and permit
+    """
+
+    id: str
+    stateful: bool
+    egress: tuple[Permit, ...]
+    ingress: tuple[Permit, ...]
+    because: dict[tuple[str, Permit], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guarded port; `sources` ascending by MAC."""
+
+    port: Port
+    carried: Carried
+    sources: tuple[Source, ...]
+    groups: tuple[Group, ...]
+    stateful: bool
+
+    @property
+    def intent(self) -> tuple[str, ...]:
+        """Gives the references of the rows that it is made of, its rules and their remote sides aside."""
+        return tuple(sorted((ref(self.port), *(f"{SecurityGroup.kind}:{group.id}" for group in self.groups))))
+
+    @cached_property
+    def egress(self) -> tuple[Permit, ...]:
+        """Gives what it may send, each permit once, ascending."""
+        return ascending(permit for group in self.groups for permit in group.egress)
+
+    @cached_property
+    def ingress(self) -> tuple[Permit, ...]:
+        """Gives what it may receive, each permit once, ascending."""
+        return ascending(permit for group in self.groups for permit in group.ingress)
+
+    def addresses(self, ip_version: int) -> list[str]:
+        """Gives the CIDRs of one family that it may send from, whatever the MAC; ascending as text."""
+        return sorted({cidr for source in self.sources for cidr in source.of(ip_version)})
+
+
+@dataclass(frozen=True)
+class Members:
+    """The addresses of one family that a remote side stands for; CIDRs, none within another, ascending."""
+
+    name: str
+    ip_version: int
+    cidrs: tuple[str, ...]
+    intent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """All of it on one host.
+
+    guards  guarded ports, ascending by id
+    open    ports without port security, ascending by id
+    sets    ascending by name; those that a permit of a guard refers to
+    """
+
+    guards: tuple[Guard, ...]
+    open: tuple[Port, ...]
+    sets: tuple[Members, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def firewall_of(place: Place) -> Firewall:
+    """Gives the host's part of intent; of ports that it can wire only."""
+    diagnostics: list[Diagnostic] = []
+    groups: dict[str, Group | None] = {}
+    guards, open_ports = [], []
+    for port in place.ports:
+        carried = place.carried.get(port.network_id)
+        if carried is None or not _is_live(place, port, carried):
+            continue
+        if is_guarded(place, port):
+            for group_id in port.security_group_ids:
+                if group_id not in groups:
+                    groups[group_id] = _group(place, group_id, diagnostics)
+            guards.append(_guard(port, carried, groups, diagnostics))
+        else:
+            open_ports.append(port)
+    return Firewall(tuple(guards), tuple(open_ports), tuple(_sets(place, guards)), tuple(diagnostics))
+
+
+def _is_live(place: Place, port: Port, carried: Carried) -> bool:
+    """Says whether frames may pass through a guest's port at all, once something is plugged in there."""
+    if is_service(port) or port.vnic_type != "normal" or not (port.admin_state_up and carried.network.admin_state_up):
+        return False
+    server = place.server_of(port)
+    return server is None or not place.native or runs_here(place, server)
+
+
+def _guard(port: Port, carried: Carried, groups: dict[str, Group | None], diagnostics: list[Diagnostic]) -> Guard:
+    held = []
+    for group_id in port.security_group_ids:
+        group = groups[group_id]
+        if group is None:
+            text = f"Port {port.id} has security group {group_id}, which is not there; it permits nothing."
+            diagnostics.append(Diagnostic(code="missing-security-group", intent=(ref(port),), text=text))
+        else:
+            held.append(group)
+    # Without tracking every packet needs a permit of its own, so that of both kinds the stricter one counts.
+    stateful = all(group.stateful for group in held)
+    return Guard(port, carried, tuple(_sources(port, diagnostics)), tuple(held), stateful)
+
+
+# --- who a port may be
+
+
+def _sources(port: Port, diagnostics: list[Diagnostic]) -> Iterator[Source]:
+    by_mac: dict[str, list[str]] = {port.mac_address: [fixed.ip_address for fixed in port.fixed_ips]}
+    for pair in port.allowed_address_pairs:
+        by_mac.setdefault(pair.mac_address or port.mac_address, []).append(pair.ip_address)
+    for mac, addresses in sorted(by_mac.items()):
+        networks: set[IpNetwork] = set()
+        for text in addresses:
+            network = _network(text)
+            if network is None:
+                said = f"Port {port.id} may send from {text!r}, which is no address; it may not."
+                diagnostics.append(Diagnostic(code="bad-address", intent=(ref(port),), text=said))
+            else:
+                networks.add(network)
+        own = _link_local(mac)
+        if own is None:
+            said = f"Port {port.id} may send from MAC {mac!r}, which is none; it may not."
+            diagnostics.append(Diagnostic(code="bad-mac", intent=(ref(port),), text=said))
+            continue
+        yield Source(mac, _least(networks | {own}))
+
+
+@lru_cache(maxsize=65536)
+def _network(text: str) -> IpNetwork | None:
+    try:
+        return None if "%" in text else ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=65536)
+def _link_local(mac: str) -> IPv6Network | None:
+    """Gives the address that a device of this MAC gives itself (RFC 4291, appendix A); None for text that is none."""
+    parts = mac.split(":")
+    if len(parts) != 6 or not all(len(part) == 2 and set(part) <= set("0123456789abcdef") for part in parts):
+        return None
+    octets = bytes.fromhex(mac.replace(":", ""))
+    if octets[0] & 1:
+        return None  # a group's: nobody sends from it
+    interface = bytes((octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]))
+    return IPv6Network(IPv6Address(bytes.fromhex("fe80000000000000") + interface))
+
+
+def _least(networks: Iterable[IpNetwork]) -> tuple[str, ...]:
+    """Gives CIDRs without those that lie within another, IPv4 first, ascending.
+
+    Neighbours are left as they are, so that one more address is one more CIDR.
+    """
+    found = []
+    last = (0, -1)  # version and last address of the last one taken
+    for version, _, end, network in sorted({_span(network) for network in networks}, key=_widest_first):
+        if version != last[0] or end > last[1]:
+            found.append(str(network))
+            last = (version, end)
+    return tuple(found)
+
+
+def halved(cidrs: Iterable[str]) -> Iterator[str]:
+    """Gives CIDRs with those of everybody in two halves, which both drivers need in a set."""
+    for cidr in cidrs:
+        if cidr == "0.0.0.0/0":
+            yield from ("0.0.0.0/1", "128.0.0.0/1")
+        elif cidr == "::/0":
+            yield from ("::/1", "8000::/1")
+        else:
+            yield cidr
+
+
+def _widest_first(span: tuple[int, int, int, IpNetwork]) -> tuple[int, int, int]:
+    version, first, end, _ = span
+    return version, first, -end
+
+
+@lru_cache(maxsize=65536)
+def _span(network: IpNetwork) -> tuple[int, int, int, IpNetwork]:
+    """Gives version, first and last address of a network, and itself."""
+    return network.version, int(network.network_address), int(network.broadcast_address), network
+
+
+# --- groups
+
+
+def _group(place: Place, group_id: str, diagnostics: list[Diagnostic]) -> Group | None:
+    row = place.snapshot.get(SecurityGroup, group_id)
+    if row is None:
+        return None
+    permits: dict[str, set[Permit]] = {EGRESS: set(), INGRESS: set()}
+    because: dict[tuple[str, Permit], tuple[str, ...]] = {}
+    rules: list[SecurityGroupRule] = place.snapshot.rows("security_group_rules_by_group", group_id)
+    for rule in rules:
+        try:
+            permit = permit_of(rule)
+        except UnusableRule as error:
+            text = f"Rule {rule.id} of security group {row.name!r} ({row.id}) {error}; it permits nothing."
+            diagnostics.append(Diagnostic(code="bad-rule", intent=(ref(rule), ref(row)), text=text))
+            continue
+        remote = remote_of(rule)
+        if remote is not None and (not is_word(remote.id) or place.snapshot.get(remote.row_type, remote.id) is None):
+            text = f"Rule {rule.id} of security group {row.name!r} ({row.id}) is about {remote.id}, which is not there."
+            diagnostics.append(Diagnostic(code="missing-remote", intent=(ref(rule), ref(row)), text=text))
+            continue
+        permits[rule.direction].add(permit)
+        because.setdefault((rule.direction, permit), refs_of(rule))
+    return Group(row.id, row.stateful, ascending(permits[EGRESS]), ascending(permits[INGRESS]), because)
+
+
+# --- remote sides
+
+
+def _sets(place: Place, guards: Iterable[Guard]) -> Iterator[Members]:
+    wanted: dict[str, tuple[Remote, int]] = {}
+    for group in {group.id: group for guard in guards for group in guard.groups}.values():
+        for permit in (*group.egress, *group.ingress):
+            if permit.remote_set and permit.remote_set not in wanted:
+                wanted[permit.remote_set] = (_remote(place, group, permit), permit.ip_version)
+    for name, (remote, version) in sorted(wanted.items()):
+        cidrs = _member_cidrs(place, remote)
+        intent = (f"{remote.row_type.kind}:{remote.id}",)
+        yield Members(name, version, tuple(cidr for cidr in cidrs if (":" in cidr) == (version == 6)), intent)
+
+
+def _remote(place: Place, group: Group, permit: Permit) -> Remote:
+    for rule in place.snapshot.rows("security_group_rules_by_group", group.id):
+        remote = remote_of(rule)
+        if remote is not None and address_set_name(remote.id, permit.ip_version) == permit.remote_set:
+            return remote
+    raise AssertionError(f"no rule of {group.id} is about {permit.remote_set}")
+
+
+def _member_cidrs(place: Place, remote: Remote) -> tuple[str, ...]:
+    if remote.row_type is AddressGroup:
+        row = place.snapshot.get(AddressGroup, remote.id)
+        texts = row.addresses if row is not None else ()
+        return _least(network for text in texts if (network := _network(text)) is not None)
+    ports: list[Port] = place.snapshot.rows("ports_by_security_group", remote.id)
+    return _least({network for port in ports for network in _addresses_of(port)})
+
+
+def _addresses_of(port: Port) -> Iterator[IpNetwork]:
+    texts = (*(fixed.ip_address for fixed in port.fixed_ips), *(pair.ip_address for pair in port.allowed_address_pairs))
+    for text in texts:
+        network = _network(text)
+        if network is not None:
+            yield network

@@ -1,0 +1,45 @@
+"""The driver ``iptables_hybrid``: rules on each port's Linux bridge, forged senders on br-int."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netglass.base.ids import qvo_name
+from netglass.compile.firewall.chains import render_chains
+from netglass.compile.firewall.guards import Firewall, Guard
+from netglass.compile.firewall.sources import OWNER, classify, render_sources, table_flow
+from netglass.compile.place import Place
+from netglass.desired.permits import End
+from netglass.desired.state import Connections, Thing
+from netglass.pipeline import tables
+from netglass.pipeline.flows import NORMAL, Match
+
+
+def render_hybrid(place: Place, firewall: Firewall) -> Iterator[Thing]:
+    """Gives all that filters the host's ports."""
+    yield from render_chains(place, firewall)
+    yield from render_sources(place, [(guard, qvo_name(guard.port.id)) for guard in firewall.guards], tables.TRANSIENT)
+    yield table_flow(place.intent, tables.TRANSIENT, tables.REST, Match(), NORMAL)
+    for guard in firewall.guards:
+        yield classify(guard, qvo_name(guard.port.id))
+    yield from _connections(firewall)
+
+
+def _connections(firewall: Firewall) -> Iterator[Connections]:
+    by_zone: dict[int, list[Guard]] = {}
+    for guard in firewall.guards:
+        if guard.stateful:
+            by_zone.setdefault(guard.carried.vlan, []).append(guard)
+    for zone, guards in by_zone.items():
+        ends = [_end(guard) for guard in guards]
+        yield Connections(
+            owner=OWNER,
+            intent=tuple(sorted({one for guard in guards for one in guard.intent})),
+            zone=zone,
+            ends=tuple(sorted(ends, key=lambda end: end.addresses)),
+        )
+
+
+def _end(guard: Guard) -> End:
+    addresses = tuple(sorted((*guard.addresses(4), *guard.addresses(6))))
+    return End(addresses=addresses, opens=guard.egress, accepts=guard.ingress)

@@ -82,6 +82,10 @@ def test_guests_hear_a_router_at_once_and_again_after_any_damage() -> None:
         assert "2001:db8:2::/64 dev client0 proto kernel" in in_client("ip", "-6", "route")
         assert "2001:db8:2:" not in in_client("ip", "-6", "address")
         assert answered("provider", CLIENT)
+        # IPv6 beside it, a link-local gateway too, changes nothing for IPv4 (CVE-2014-4167).
+        in_client("ip", "address", "add", "10.0.0.9/24", "dev", "client0")
+        assert answered("client", "10.0.0.1")
+        assert "203.0.113.2" in shell("ip", "netns", "exec", NETNS, "iptables-save", "-t", "nat")
 
         _a_router_that_comes_late_is_heard(agent)
         _damage_is_put_right(agent)

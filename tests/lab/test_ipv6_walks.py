@@ -69,6 +69,21 @@ def test_the_model_says_of_ipv6_packets_what_the_switches_do(scene: Scene) -> No
     assert traced(scene.lab, one.port_id, INTERNET).delivered
 
 
+def test_the_death_of_what_advertises_loses_no_packet(scene: Scene) -> None:
+    one, three, network = scene["one"], scene["three"], scene.places.network
+
+    def advertiser() -> str:
+        listed = scene.lab.on(network, "ps", "-eo", "pid=,user=,args=").splitlines()
+        found = [line.split() for line in listed if f"ra/{scene.router}.radvd.conf" in line]
+        return next((words[0] for words in found if words[1] == "radvd"), "")
+
+    before = advertiser()
+    with scene.ours.pinging(one, three.address, count=200) as calls:
+        scene.lab.on(network, "kill", "-9", before)
+        until(lambda: advertiser() not in ("", before), 2, "it is started anew")
+    assert calls.pings().lost == 0
+
+
 def sized(size: int, address: str) -> tuple[str, ...]:
     """Gives the words of a ping with packets of `size` bytes that nobody may cut."""
     return ("sh", "-c", f"ping -n -M do -c 2 -i 0.2 -W 1 -s {size - 48} {address} 2>&1")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.databases import BOTH
 from support.postgres import Cluster
 
 _SLOW_MACHINES = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,10 +20,6 @@ _SLOW_MACHINES = settings(deadline=None, suppress_health_check=[HealthCheck.too_
 settings.register_profile("repeatable", _SLOW_MACHINES, derandomize=True, database=None)
 settings.register_profile("search", _SLOW_MACHINES, max_examples=2000)
 settings.load_profile("repeatable")
-
-
-BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.server))
-"""The engines on which the same must hold; PostgreSQL is a server's process, so it is no part of the pure tests."""
 
 
 @pytest.fixture(scope="session")

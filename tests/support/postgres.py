@@ -86,8 +86,10 @@ class Cluster:
 
     def take(self) -> str:
         """Gives the name of a database that is empty, or as good as new."""
-        if self._free:
-            return self._free.pop()
+        return self._free.pop() if self._free else self.create()
+
+    def create(self) -> str:
+        """Makes a database with nothing in it; gives its name."""
         self._made += 1
         name = f"test{self._made}"
         self.execute("postgres", f"CREATE DATABASE {name}")

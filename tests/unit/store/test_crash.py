@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -37,8 +36,8 @@ while True:
 
 
 @pytest.mark.parametrize("after", [1, 20, 57])
-def test_nothing_answered_is_lost_by_kill_9(tmp_path: Path, after: int) -> None:
-    url = f"sqlite:///{tmp_path}/intent.db"
+def test_nothing_answered_is_lost_by_kill_9(database_url: str, after: int) -> None:
+    url = database_url
     writer = subprocess.Popen([sys.executable, "-c", _WRITER, url], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
     answered = [writer.stdout.readline().split() for _ in range(after)]

@@ -5,7 +5,10 @@ that serves the bench's network and follows the feed, so that every commit is al
 keeps the raw figures under bench/results/.  Clients speak HTTP/1.1 over kept-alive sockets with as little
 code as will do, since they share the machine's cores with the server.
 
-    python bench/api.py [--ports 1000] [--clients 1 --clients 8] [--directory DIR]
+    python bench/api.py [--ports 1000] [--clients 1 --clients 8] [--database postgresql] [--directory DIR]
+
+With ``--database postgresql`` it starts a PostgreSQL of its own in that directory, with its default settings, reached
+by its socket.  CPU and memory are the server's alone.
 """
 
 from __future__ import annotations
@@ -36,8 +39,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
 from netglass.model.protocol import Registration, host_credential
 from netglass.model.resources import HostSettings
+from support.postgres import Cluster
 
 RESULTS = Path(__file__).parent / "results"
 BULK = 100
@@ -160,7 +166,20 @@ def memory_mb(pid: int) -> tuple[float, float]:
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[Server]:
+def database_of(kind: str, directory: Path) -> Iterator[str]:
+    """Gives the URL of a new database."""
+    if kind == "sqlite":
+        yield f"sqlite:///{directory}/netglass.db"
+        return
+    cluster = Cluster(directory.parent, durable=True)
+    try:
+        yield cluster.url(cluster.create())
+    finally:
+        cluster.remove()
+
+
+@contextmanager
+def serving(directory: Path, database: str) -> Iterator[Server]:
     """Runs a server of its own, as `netglass server` does, and stops it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -168,8 +187,7 @@ def serving(directory: Path) -> Iterator[Server]:
     secrets = directory / "secrets"
     config = directory / "netglass.toml"
     config.write_text(
-        f'port = {port}\ndatabase = "sqlite:///{directory}/netglass.db"\nsecrets = "{secrets}"\n'
-        f'public_url = "http://127.0.0.1:{port}"\n'
+        f'port = {port}\ndatabase = "{database}"\nsecrets = "{secrets}"\npublic_url = "http://127.0.0.1:{port}"\n'
     )
     argv = [str(Path(sys.executable).with_name("netglass")), "server", "--config", str(config)]
     process = subprocess.Popen(argv)
@@ -272,9 +290,9 @@ def run(server: Server, clients: int, ports: int, tell: Callable[[Measured], Non
     measure(server, "clear", clients, [("DELETE", f"/v2.0/ports/{i}", b"") for i in left])
 
 
-def table_of(rows: list[Measured]) -> Table:
+def table_of(rows: list[Measured], database: str) -> Table:
     """Gives the figures for reading."""
-    table = Table(title="Networking API: ports, authenticated, commits durable")
+    table = Table(title=f"Networking API: ports, authenticated, commits durable, {database}")
     table.add_column("call")
     for name in ("clients", "requests", "per second", "p50 ms", "p99 ms", "CPU ms", "RSS MB", "peak MB"):
         table.add_column(name, justify="right")
@@ -285,7 +303,7 @@ def table_of(rows: list[Measured]) -> Table:
     return table
 
 
-def keep(rows: list[Measured]) -> Path:
+def keep(rows: list[Measured], database: str) -> Path:
     """Writes the raw figures with what they were measured on; gives the file."""
     RESULTS.mkdir(exist_ok=True)
     at = datetime.now(UTC)
@@ -297,6 +315,7 @@ def keep(rows: list[Measured]) -> Path:
         "kernel": platform.release(),
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
+        "database": database,
         "rows": [asdict(row) for row in rows],
     }
     path = RESULTS / f"api-{at:%Y%m%dT%H%M%SZ}.json"
@@ -309,6 +328,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the Networking API.")
     parser.add_argument("--ports", type=int, default=1000)
     parser.add_argument("--clients", type=int, action="append")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--directory", type=Path, default=Path("/var/tmp"), help="on a disk, for commits to be durable")
     chosen = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="netglass-bench-", dir=chosen.directory))
@@ -320,13 +340,13 @@ def main() -> None:
         console.print(f"{measured.name}, {measured.clients} clients: p50 {measured.p50_ms:.2f} ms", style="dim")
 
     try:
-        with serving(directory) as server:
+        with database_of(chosen.database, directory) as database, serving(directory, database) as server:
             for clients in chosen.clients or [1, 8]:
                 run(server, clients, chosen.ports, tell)
     finally:
         shutil.rmtree(directory)
-    console.print(table_of(rows))
-    console.print(f"Raw figures: bench/results/{keep(rows).name}")
+    console.print(table_of(rows, chosen.database))
+    console.print(f"Raw figures: bench/results/{keep(rows, chosen.database).name}")
 
 
 if __name__ == "__main__":

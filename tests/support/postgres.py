@@ -27,12 +27,16 @@ END $$
 
 
 class Cluster:
-    """A PostgreSQL server; made by `start`, and taken away with everything in it by `remove`."""
+    """A PostgreSQL server, at work as soon as it is made; `remove` takes it away with everything in it.
 
-    def __init__(self) -> None:
+    parent   of its directory; None: the system's for temporary files
+    durable  commits wait for the disk, as they do by default; else a machine that is killed loses some
+    """
+
+    def __init__(self, parent: Path | None = None, *, durable: bool = False) -> None:
         self._programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
         self._user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None  # it refuses to run as root
-        self._root = Path(tempfile.mkdtemp(prefix="netglass-pg-"))
+        self._root = Path(tempfile.mkdtemp(prefix="netglass-pg-", dir=parent))
         self._free: list[str] = []
         self._made = 0
         if self._user is not None:
@@ -42,11 +46,10 @@ class Cluster:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self._root),
-            "fsync": "off",  # servers are killed in these tests, machines are not
-            "shared_buffers": "16MB",
             "max_connections": "200",
-            "max_wal_size": "256MB",
         }
+        if not durable:  # servers are killed in tests, machines are not
+            settings |= {"fsync": "off", "shared_buffers": "16MB", "max_wal_size": "256MB"}
         lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
         (self._data / "postgresql.auto.conf").write_text("".join(lines))
         self.start()

@@ -15,8 +15,9 @@ from netglass.model.caller import Caller
 from netglass.model.changes import Change
 from netglass.model.draft import Draft
 from netglass.model.snapshot import Snapshot
-from netglass.store import dialect, notices, rows
+from netglass.store import notices, rows
 from netglass.store.head import Head
+from netglass.store.notices import encode
 from netglass.store.session import Session
 
 T = TypeVar("T")
@@ -67,8 +68,7 @@ class Attempt(Generic[T]):
 
         Raises what the decision raises; Doubtful; IntegrityError when it claimed what is taken.
         """
-        rows.take_turn(connection)
-        self._head.catch_up(connection)
+        self._head.catch_up(connection, rows.take_turn(connection))
         before = self._head.snapshot
         draft = Draft(before)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -81,16 +81,14 @@ class Attempt(Generic[T]):
             entry,
             Committed(result, draft.now.apply((), entry.revision), changes, entry.revision),
         )
-        rows.write_commit(connection, entry)
-        dialect.tell(connection, notices.encode(notices.Committed(self._deciding.server, entry.revision)))
+        rows.write_commit(connection, entry, encode(notices.Committed(self._deciding.server, entry.revision)))
         self._session.commit(connection)
         return self._done(entry, self._written)
 
     def settle(self, connection: Connection) -> Committed[T]:
         """Finds out what became of a commit that was doubtful, and makes it anew if it was lost."""
         # Had the database not been through with it yet, it would still hold the turn.
-        rows.take_turn(connection)
-        self._head.catch_up(connection)
+        self._head.catch_up(connection, rows.take_turn(connection))
         if self.entry is not None and self._written is not None:
             found = rows.read_log(connection, self.entry.revision - 1)
             if found and found[0] == self.entry:

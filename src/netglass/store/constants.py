@@ -7,20 +7,13 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, select, update
 
 from netglass.store import schema
-
-_STORE_ID = "store_id"
+from netglass.store.rows import STORE_ID
 
 
 def store_id(connection: Connection) -> str:
     """Reads the id of the history that revisions count in."""
-    return str(_read(connection, _STORE_ID))
-
-
-def place(connection: Connection) -> tuple[int, str]:
-    """Reads the newest revision, and the id of the history that it counts in."""
-    held = select(schema.constants.c.value).where(schema.constants.c.name == _STORE_ID).scalar_subquery()
-    revision, found = connection.execute(select(schema.counter.c.revision, held)).one()
-    return int(revision), str(found)
+    table = schema.constants
+    return str(connection.execute(select(table.c.value).where(table.c.name == STORE_ID)).scalar_one())
 
 
 def change_store_id(engine: Engine, old: str) -> str:
@@ -30,12 +23,6 @@ def change_store_id(engine: Engine, old: str) -> str:
     """
     table = schema.constants
     with engine.begin() as connection:
-        mine = (table.c.name == _STORE_ID) & (table.c.value == old)
+        mine = (table.c.name == STORE_ID) & (table.c.value == old)
         connection.execute(update(table).where(mine).values(value=str(uuid4())))
         return store_id(connection)
-
-
-def _read(connection: Connection, name: str) -> str | None:
-    query = select(schema.constants.c.value).where(schema.constants.c.name == name)
-    value: str | None = connection.execute(query).scalar()
-    return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Text, create_engine, event, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Text, create_engine, event, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -182,8 +182,13 @@ def tell(connection: Connection, message: str) -> None:
 
     message  at most 8,000 bytes (PostgreSQL's NOTIFY)
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_notify(CHANNEL, message)))
+    for telling_it in telling(connection, message):
+        connection.execute(select(telling_it))
+
+
+def telling(connection: Connection, message: str) -> tuple[ColumnElement[Any], ...]:
+    """Gives what a statement must return besides for it to `tell`; nothing where there is one server only."""
+    return (func.pg_notify(CHANNEL, message),) if connection.dialect.name == "postgresql" else ()
 
 
 def without_waiting(connection: Connection) -> None:

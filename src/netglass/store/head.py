@@ -70,10 +70,13 @@ class Head:
             if entry.revision == self.snapshot.revision + 1:
                 self._move(entry.changes, after, entry.mark)
 
-    def catch_up(self, connection: Connection) -> None:
-        """Takes up all that is committed, by whichever server."""
+    def catch_up(self, connection: Connection, place: rows.Place | None = None) -> None:
+        """Takes up all that is committed, by whichever server.
+
+        place  how far that is; None: it is asked
+        """
         with self._moving:
-            revision, store_id = constants.place(connection)
+            revision, store_id = place or rows.where_it_is(connection)
             if store_id != self.store_id or revision < self.snapshot.revision:
                 self.compare(connection)
             if revision <= self.snapshot.revision:

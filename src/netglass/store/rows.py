@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from netglass.base.errors import Gone
+from netglass.base.errors import Bug, Gone
 from netglass.model.caller import Caller
 from netglass.model.changes import Change, decode_row, encode_row
 from netglass.model.claims import claims
 from netglass.model.snapshot import Snapshot
-from netglass.store import schema
+from netglass.store import dialect, schema
 
 Mark = tuple[str, str, str, str, str]
 
@@ -42,6 +42,19 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.at, self.request_id, self.user_id, first.kind, first.id
 
 
+class Place(NamedTuple):
+    """The newest revision, and the id of the history that it counts in."""
+
+    revision: int
+    store_id: str
+
+
+STORE_ID = "store_id"
+"""Name of the constant that holds it."""
+
+_HISTORY = select(schema.constants.c.value).where(schema.constants.c.name == STORE_ID).scalar_subquery()
+_PLACE = select(schema.counter.c.revision, _HISTORY)
+_TURN = _PLACE.with_for_update(of=schema.counter)
 _INSERT_OBJECT = insert(schema.objects)
 _UPDATE_OBJECT = (
     update(schema.objects)
@@ -56,9 +69,7 @@ _DELETE_CLAIM = delete(schema.claims).where(
     schema.claims.c.scope == bindparam("of_scope"), schema.claims.c.key == bindparam("of_key")
 )
 _INSERT_LOG = insert(schema.log)
-_TAKE_REVISION = (
-    update(schema.counter).values(revision=schema.counter.c.revision + 1).returning(schema.counter.c.revision)
-)
+_TAKE_REVISION = update(schema.counter).values(revision=schema.counter.c.revision + 1)
 
 
 def load_snapshot(connection: Connection) -> Snapshot:
@@ -68,10 +79,20 @@ def load_snapshot(connection: Connection) -> Snapshot:
     return Snapshot.of((decode_row(kind, body) for kind, body in found), revision)
 
 
-def take_turn(connection: Connection) -> None:
-    """Waits until no server is committing, and keeps all others out until this transaction ends."""
+def where_it_is(connection: Connection) -> Place:
+    """Reads how far intent has come."""
+    return _place(connection, _PLACE)
+
+
+def take_turn(connection: Connection) -> Place:
+    """Waits until no server is committing, keeps all others out until this transaction ends, and says how far it is."""
     # With SQLite the transaction's beginning has done that, and FOR UPDATE says nothing.
-    connection.execute(select(schema.counter.c.revision).with_for_update())
+    return _place(connection, _TURN)
+
+
+def _place(connection: Connection, query: Any) -> Place:
+    revision, store_id = connection.execute(query).one()
+    return Place(int(revision), str(store_id))
 
 
 def newest_revision(connection: Connection) -> int:
@@ -84,11 +105,13 @@ def compacted_revision(connection: Connection) -> int:
     return int(connection.execute(select(schema.counter.c.compacted)).scalar_one())
 
 
-def write_commit(connection: Connection, entry: LogEntry) -> int:
-    """Writes what a commit changes, its log, and as the last statement takes the next revision, which it gives.
+def write_commit(connection: Connection, entry: LogEntry, notice: str) -> None:
+    """Writes what a commit changes, its log, and as the last statement takes the next revision.
 
-    It is `entry.revision` for whoever has taken their turn and caught up.
-    Raises sqlalchemy's IntegrityError when a claim or an id is taken.
+    notice  what all servers are told once it is committed
+
+    Raises sqlalchemy's IntegrityError when a claim or an id is taken, Bug when the next revision is not `entry`'s:
+    whoever has taken their turn and caught up knows it.
     """
     statements: dict[Any, list[dict[str, Any]]] = {
         _DELETE_CLAIM: [],
@@ -106,7 +129,10 @@ def write_commit(connection: Connection, entry: LogEntry) -> int:
     for statement, values in statements.items():
         if values:
             connection.execute(statement, values)
-    return int(connection.execute(_TAKE_REVISION).scalar_one())
+    taking = _TAKE_REVISION.returning(schema.counter.c.revision, *dialect.telling(connection, notice))
+    revision = connection.execute(taking).one()[0]
+    if revision != entry.revision:
+        raise Bug(f"revision {entry.revision} was to be taken, and {revision} was")
 
 
 def _add_object(statements: dict[Any, list[dict[str, Any]]], change: Change, revision: int, body: str | None) -> None:

@@ -50,6 +50,7 @@ class Watch:
         self._bell, self._rope = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._closed = threading.Event()
         self._asked_at: float | None = None
+        self._is_listening = False
         self._thread = threading.Thread(target=self._run, name="store-watch", daemon=True)
         self._thread.start()
 
@@ -75,6 +76,9 @@ class Watch:
                 with self._engine.connect() as connection:
                     self._guarded(self._listen, connection)
             except DBAPIError as error:
+                if self._is_listening:  # a connection that ends may be all that happened: at once a new one
+                    self._is_listening = False
+                    continue
                 self._listener.gone(words_of(error))
                 self._closed.wait(_RETRY_S)
 
@@ -90,7 +94,7 @@ class Watch:
     def _listen(self, connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
         driver.execute(f"LISTEN {CHANNEL}")
-        self._asked_at = None
+        self._asked_at, self._is_listening = None, True
         self._listener.found()
         either = select.poll()
         either.register(driver.fileno(), select.POLLIN)

@@ -323,6 +323,7 @@ def test_a_database_that_was_put_back_is_read_anew_under_another_id(
     cluster.execute(database, "SELECT 1")
 
     until(lambda: one.snapshot.revision == other.snapshot.revision == 1, "both have gone back")
+    until(lambda: not one.lost and not other.lost, "both go on")
     assert [row.id for row in one.snapshot.all(Network)] == ["a"]
     assert one.store_id == other.store_id != known
     assert one.commit(put(network("d")), CALLER).revision == 2

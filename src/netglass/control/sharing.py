@@ -1,8 +1,9 @@
-"""Sharing: policies that let other projects use a network, security group or address group.
+"""Sharing: policies that let other projects use a network, group, address group, subnet pool or address scope.
 
 A policy for everybody (``*``) on a network is the same as its attributes ``shared`` and ``router:external``: the one is
 made and dropped with the other.
-Source: Neutron's extensions ``rbac-policies``, ``rbac-security-groups`` and ``rbac-address-group``.
+Source: Neutron's extensions ``rbac-policies`` and ``rbac-security-groups``, ``-address-group``, ``-subnetpool`` and
+``-address-scope``.
 """
 
 from __future__ import annotations
@@ -28,17 +29,31 @@ from netglass.control.visibility import (
     require_update,
     visible,
 )
-from netglass.model.resources import AddressGroup, Network, Port, Project, RbacPolicy, Row, SecurityGroup
+from netglass.model.resources import (
+    AddressGroup,
+    AddressScope,
+    Network,
+    Port,
+    Project,
+    RbacPolicy,
+    Row,
+    SecurityGroup,
+    SubnetPool,
+)
 
 _TYPES: Final[dict[str, tuple[type[Row], str]]] = {
     Network.kind: (Network, "net_id"),
     SecurityGroup.kind: (SecurityGroup, "id"),
     AddressGroup.kind: (AddressGroup, "address_group_id"),
+    SubnetPool.kind: (SubnetPool, "subnetpool_id"),
+    AddressScope.kind: (AddressScope, "address_scope_id"),
 }
 _FAULTS: Final = {
     Network.kind: "NetworkNotFound",
     SecurityGroup.kind: "SecurityGroupNotFound",
     AddressGroup.kind: "AddressGroupNotFound",
+    SubnetPool.kind: "SubnetPoolNotFound",
+    AddressScope.kind: "AddressScopeNotFound",
 }
 _FLAGS: Final = {ACCESS_SHARED: "shared", ACCESS_EXTERNAL: "external"}
 _PROJECT_ID: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -139,7 +154,7 @@ def users_left_out(d: Decision, row: Row, action: str, target: str) -> set[str]:
     """Gives the projects that use an object and could not once a policy for `target` is gone."""
     policies: list[RbacPolicy] = d.snapshot.rows("rbac_policies_by_object", row.id)
     others = {policy.target_project for policy in policies if policy.action == action} - {target}
-    if EVERYBODY in others:
+    if EVERYBODY in others or (isinstance(row, (SubnetPool, AddressScope)) and row.shared):
         return set()
     users = _users(d, row, action) - others - {row.project_id, ""}
     return users if target == EVERYBODY else users & {target}
@@ -151,6 +166,10 @@ def _users(d: Decision, row: Row, action: str) -> set[str]:
         return {port.project_id for port in snapshot.rows("ports_by_security_group", row.id)}
     if isinstance(row, AddressGroup):
         return {rule.project_id for rule in snapshot.rows("security_group_rules_by_address_group", row.id)}
+    if isinstance(row, SubnetPool):
+        return {subnet.project_id for subnet in snapshot.rows("subnets_by_subnetpool", row.id)}
+    if isinstance(row, AddressScope):
+        return {pool.project_id for pool in snapshot.rows("subnetpools_by_scope", row.id)}
     if action == ACCESS_EXTERNAL:
         found = ("routers_by_gateway_network", "floating_ips_by_network")
         return {user.project_id for index in found for user in snapshot.rows(index, row.id)}

@@ -186,12 +186,24 @@ EXTENSIONS: tuple[Extension, ...] = (
         "Address groups can be shared.",
         "2021-01-20T00:00:00-00:00",
     ),
+    Extension(
+        "rbac-address-scope",
+        "Add address_scope type to RBAC",
+        "Address scopes can be shared.",
+        "2020-02-12T00:00:00-00:00",
+    ),
     Extension("rbac-policies", "RBAC Policies", "Networks can be shared with projects.", "2015-06-17T12:15:12-00:00"),
     Extension(
         "rbac-security-groups",
         "Add security_group type to network RBAC",
         "Security groups can be shared.",
         "2019-02-14T00:00:00-00:00",
+    ),
+    Extension(
+        "rbac-subnetpool",
+        "Add subnetpool type to RBAC",
+        "Subnet pools can be shared.",
+        "2020-02-05T00:00:00-00:00",
     ),
     Extension(
         "revision-if-match",

@@ -11,7 +11,14 @@ from starlette.testclient import TestClient
 from netglass.model.caller import CloudSettings
 
 SOMEBODY = "0123456789abcdef0123456789abcdef"
-PLURALS = {"network": "networks", "security_group": "security-groups", "address_group": "address-groups"}
+PLURALS = {
+    "network": "networks",
+    "security_group": "security-groups",
+    "address_group": "address-groups",
+    "subnetpool": "subnetpools",
+    "address_scope": "address-scopes",
+}
+NEEDED: dict[str, dict[str, Any]] = {"subnetpool": {"prefixes": ["10.8.0.0/16"]}, "address_scope": {"ip_version": 4}}
 
 
 def made(client: TestClient, resource: str, /, **wanted: Any) -> dict[str, Any]:
@@ -36,7 +43,7 @@ def fault(answer: Any) -> tuple[int, str]:
 def test_what_is_shared_is_seen_by_its_target_and_not_changed(
     resource: str, alice: TestClient, bob: TestClient, admin: TestClient
 ) -> None:
-    row = made(alice, resource, name="mine")
+    row = made(alice, resource, name="mine", **NEEDED.get(resource, {}))
     path = f"/v2.0/{PLURALS[resource]}/{row['id']}"
     assert bob.get(path).status_code == 404
     policy = share(alice, resource, row, "blue")
@@ -70,7 +77,7 @@ def test_what_is_shared_is_seen_by_its_target_and_not_changed(
         ({"target_tenant": "1234" * 100}, 400, "HTTPBadRequest"),
         ({"target_tenant": "nobody's"}, 400, "InvalidInput"),
         ({"object_type": "router"}, 400, "InvalidInput"),
-        ({"object_type": "subnetpool"}, 400, "InvalidInput"),
+        ({"object_type": "qos_policy"}, 400, "InvalidInput"),
         ({"action": "access_as_owner"}, 400, "InvalidActionForType"),
         ({"object_id": "6b2f7f2e-0000-4000-8000-000000000000"}, 404, "NetworkNotFound"),
         ({"object_type": "security_group"}, 404, "SecurityGroupNotFound"),
@@ -221,6 +228,23 @@ def test_a_shared_address_group_is_used_and_then_kept_shared(alice: TestClient, 
     assert bob.put(f"/v2.0/address-groups/{addresses['id']}/add_addresses", json={"addresses": []}).status_code == 403
     assert bob.delete(f"/v2.0/security-group-rules/{used['id']}").status_code == 204
     assert alice.delete(path).status_code == 204
+
+
+def test_a_shared_pool_and_scope_are_used_and_then_kept_shared(alice: TestClient, bob: TestClient) -> None:
+    scope = made(alice, "address_scope", name="s", ip_version=4)
+    pool = made(alice, "subnetpool", name="p", prefixes=["10.8.0.0/16"], default_prefixlen=24)
+    policies = [share(alice, kind, row, "blue")["id"] for kind, row in (("address_scope", scope), ("subnetpool", pool))]
+    theirs = made(bob, "subnetpool", name="p", prefixes=["10.9.0.0/16"], address_scope_id=scope["id"])
+    network = made(bob, "network")["id"]
+    subnet = made(bob, "subnet", network_id=network, ip_version=4, subnetpool_id=pool["id"])
+    assert subnet["cidr"] == "10.8.0.0/24"
+    assert bob.get(f"/v2.0/subnetpools/{pool['id']}").json()["subnetpool"]["shared"] is True
+    for policy in policies:
+        assert fault(alice.delete(f"/v2.0/rbac-policies/{policy}")) == (409, "RbacPolicyInUse")
+    assert bob.delete(f"/v2.0/subnets/{subnet['id']}").status_code == 204
+    assert bob.delete(f"/v2.0/subnetpools/{theirs['id']}").status_code == 204
+    for policy in policies:
+        assert alice.delete(f"/v2.0/rbac-policies/{policy}").status_code == 204
 
 
 def test_policies_have_a_quota(database_url: str) -> None:

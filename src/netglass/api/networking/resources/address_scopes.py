@@ -12,7 +12,7 @@ from netglass.control.address_scopes import (
     decide_delete_address_scope,
     decide_update_address_scope,
 )
-from netglass.control.visibility import granted_ids
+from netglass.control.visibility import granted_ids, is_shared
 from netglass.model.caller import Caller
 from netglass.model.resources import AddressScope
 
@@ -59,6 +59,7 @@ ADDRESS_SCOPE = Resource(
             name="shared",
             kind=kinds.BOOLEAN,
             about="Whether every project may put subnet pools into it; once it is, it stays so.",
+            show=lambda scope, view: is_shared(view.snapshot, scope, view.caller.project_id),
             post=True,
             put=True,
             default=False,

@@ -42,7 +42,7 @@ RBAC_POLICY = Resource(
         Attribute(
             name="object_type",
             kind=kinds.text(),
-            about="network, security_group or address_group.",
+            about="network, security_group, address_group, subnetpool or address_scope.",
             post=True,
             required=True,
             sort=True,

@@ -18,7 +18,7 @@ from netglass.control.subnet_pools import (
     decide_remove_prefixes,
     decide_update_subnet_pool,
 )
-from netglass.control.visibility import granted_ids
+from netglass.control.visibility import granted_ids, is_shared
 from netglass.model.caller import Caller
 from netglass.model.resources import Subnet, SubnetPool
 
@@ -186,6 +186,7 @@ SUBNET_POOL = Resource(
             name="shared",
             kind=kinds.BOOLEAN,
             about="Whether every project may have subnets out of it.",
+            show=lambda pool, view: is_shared(view.snapshot, pool, view.caller.project_id),
             post=True,
             default=False,
             guards=_CREATE,

@@ -35,7 +35,7 @@ def marks() -> NamespaceMarks:
 
 
 def a_router(*floating: tuple[str, str], forwarded: tuple[Forwarded, ...] = ()) -> HostState:
-    translation = Translation("qg-12345678-9a", "203.0.113.2", floating, forwarded)
+    translation = Translation("qg-12345678-9a", "203.0.113.2", floating=floating, forwarded=forwarded)
     sets = rule_sets("routing", ("router:r1",), NETNS, translation)
     return HostState(host="h", rule_sets=tuple(sorted(sets, key=lambda rule_set: rule_set.key)))
 
@@ -146,10 +146,15 @@ def test_the_rules_of_address_scopes_are_read_back_as_they_were_set() -> None:
     filters = Filters(marks())
     scopes = scopes_of({"qr-a": "one", "qr-b": "", "qg-c": "one"}, "qg-c")
     assert scopes is not None
-    for source in ("203.0.113.2", ""):
-        translation = Translation("qg-c", source, (("203.0.113.5", "10.0.0.5"),), (), {4: scopes, 6: scopes})
+    kept = "-A neutron-l3-agent-scope -o qg-c -m mark ! --mark 0x4010000/0xffff0000 -j DROP"
+    for hides in (True, False):
+        pairs = (("203.0.113.5", "10.0.0.5"),)
+        translation = Translation("qg-c", "203.0.113.2", hides, floating=pairs, scopes={4: scopes, 6: scopes})
         sets = rule_sets("routing", ("router:r1",), NETNS, translation)
         converge(filters, HostState(host="h", rule_sets=tuple(sorted(sets, key=lambda one: one.key))))
+        # What is not translated on its way out may not leave its scope.
+        assert (kept in iptables("iptables-save")) is not hides
+        assert kept in iptables("ip6tables-save")
     assert "neutron-l3-agent-scope" in iptables("ip6tables-save", "-t", "mangle")
     converge(filters, a_router())
     assert "scope" not in iptables("iptables-save") + iptables("ip6tables-save")

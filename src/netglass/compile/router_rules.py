@@ -193,7 +193,7 @@ def _apart(wanted: Translation, version: int) -> Rules:
     scopes = wanted.scopes.get(version)
     if scopes is None:
         return {}
-    translated_at = wanted.device if version == 4 and wanted.source else ""
+    translated_at = wanted.device if version == 4 and wanted.source and wanted.hides else ""
     floating = [fixed for _, fixed in wanted.floating] if version == 4 else []
     rules = keeping_apart(scopes, translated_at, floating, wanted.device)
     return {f"{WRAP}-FORWARD": (f"-j {_SCOPE}",), _SCOPE: rules}

@@ -47,8 +47,9 @@ test: ## Everything (root): checks, pure tests, then real ones
 	@$(MAKE) check
 	@$(MAKE) test-real
 
-trace-check: setup-dev ## Hold the tracer to real switches: 1,000 random packets in 50 random clouds
+trace-check: setup-dev ## Hold the tracer to real switches (1,000 random packets in 50 clouds) and real packets (50) (root)
 	PYTHONPATH=tests $(BIN)/python -m agreement
+	NETGLASS_TRACE_PACKETS=50 $(BIN)/pytest -q -s --timeout 1200 tests/lab/test_packet_agreement.py
 
 firewall: setup-dev ## Shoot every case of the firewall's table at both drivers (root)
 	NETGLASS_ALL_CASES=1 $(BIN)/pytest -q -s tests/firewall/test_cases.py

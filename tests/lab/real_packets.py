@@ -13,7 +13,8 @@ from captures import Sight, Space, Watches
 from labs import TestLab
 
 from netglass.trace.model import Wish
-from netglass.trace.result import Enter, Hop, Output, Trace
+from netglass.trace.packet import Packet
+from netglass.trace.result import Enter, Hop, Output, Trace, hops_of
 from support.api import Api
 
 CLIENT = "198.51.100.20"
@@ -67,7 +68,8 @@ def expected(trace: Trace, wiring: Wiring) -> Outcome:
     if trace.unknown or (trace.reply is not None and trace.reply.unknown):
         answered = None
     back = _places(trace.reply.hops, wiring) if trace.reply is not None else frozenset()
-    return Outcome(answered, _places(trace.hops, wiring), back, trace.why)
+    said = " ".join([trace.why, *([trace.reply.why] if trace.reply is not None else [])])
+    return Outcome(answered, _places(trace.hops, wiring), back, said)
 
 
 def _places(hops: tuple[Hop, ...], wiring: Wiring) -> Seen:
@@ -111,12 +113,11 @@ def _is_seen(host: str, device: str, wiring: Wiring) -> bool:
 def sent(lab: TestLab, watches: Watches, wish: Wish, trace: Trace, model: Outcome) -> Outcome:
     """Sends a packet as a trace was asked for, and gives what became of it, once all that the model says has come."""
     argv, server = _words(wish, trace), trace.source.name
-    if not wish.source.startswith(CLIENT):
-        lab.inside(server, "ip", "neigh", "flush", "all")
+    from_outside = wish.source.startswith(CLIENT)
+    run, where, asking = (lab.on, "client", "provider") if from_outside else (lab.inside, server, server)
+    run(asking, "ip", "neigh", "flush", "all")
     since = time.time()
-    said = (lab.on if wish.source.startswith(CLIENT) else lab.inside)(
-        "client" if wish.source.startswith(CLIENT) else server, *argv, check=False
-    )
+    said = run(where, *argv, check=False)
     there, back = _patterns(wish, trace)
     sights = _settled(watches, since, lambda seen: model.back <= _matching(seen, back))
     return Outcome(_was_answered(wish, said), _matching(sights, there), _matching(sights, back), said)
@@ -142,7 +143,7 @@ def _settled(watches: Watches, since: float, whole: Callable[[list[Sight]], bool
 def _words(wish: Wish, trace: Trace) -> tuple[str, ...]:
     address = trace.packet.ip_dst
     if wish.protocol == "icmp":
-        size = str((wish.size or 84) - 28)
+        size = str((wish.size or 104) - (48 if ":" in address else 28))
         return "sh", "-c", f"ping -n -c 1 -W 1 -M do -s {size} {address} 2>&1"
     kind = "-u" if wish.protocol == "udp" else ""
     return "sh", "-c", f"echo x | busybox nc {kind} -w 1 {address} {wish.port} 2>&1; echo status $?"
@@ -157,13 +158,24 @@ def _was_answered(wish: Wish, said: str) -> bool:
 
 def _patterns(wish: Wish, trace: Trace) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Gives how tcpdump prints the packet, and what may come back."""
+    targets = "|".join(sorted({re.escape(packet.ip_dst) for packet in _forms(trace.hops)}))
+    # What ICMP says of this packet, and not late of the one before; a packet too big is not named.
+    told = (
+        rf"ICMP6?,? (.*({targets})\b.*unreachable|destination unreachable.*({targets})\b|packet too big|time exceeded)"
+    )
     if wish.protocol == "icmp":
-        told = r"ICMP6?,? (echo reply|.*unreachable|packet too big|time exceeded)"
-        return re.compile(r"ICMP6?,? echo request"), re.compile(told)
+        return re.compile(r"ICMP6?,? echo request"), re.compile(rf"ICMP6?,? echo reply|{told}")
     if wish.protocol == "tcp":
-        return re.compile(r"Flags \[S\]"), re.compile(r"Flags \[(S\.|R\.)\]|ICMP .*unreachable")
+        return re.compile(r"Flags \[S\]"), re.compile(rf"Flags \[(S\.|R\.)\]|{told}")
     return re.compile(rf"\.(?:{wish.port}|9697): UDP|\.{wish.port}: \d"), re.compile(
         r"ICMP \S+ udp port \d+ unreachable"
+    )
+
+
+def _forms(hops: tuple[Hop, ...]) -> Iterator[Packet]:
+    """Gives a packet as it was at each hop."""
+    yield from (
+        step.packet for start in hops for hop in hops_of(start) for step in hop.steps if isinstance(step, Enter)
     )
 
 

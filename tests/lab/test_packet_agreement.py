@@ -26,7 +26,7 @@ from support.api import Api
 
 pytestmark = pytest.mark.lab
 
-WANTED = int(os.environ.get("NETGLASS_TRACE_PACKETS", "10"))
+WANTED = int(os.environ.get("NETGLASS_TRACE_PACKETS", "8"))
 EACH = 10  # packets in one cloud, at most
 SEED = int(os.environ.get("NETGLASS_TRACE_SEED", "7"))
 LAB = Path(__file__).with_name(os.environ.get("NETGLASS_TRACE_LAB", "mixed.yaml"))
@@ -103,7 +103,9 @@ def _compared(lab: TestLab, api: Api, rng: Random, most: int) -> Iterator[tuple[
     try:
         for wish in _wishes(lab, api, rng, cloud, most):
             trace = asked(api, wish)
-            assert not isinstance(trace, str), trace
+            if isinstance(trace, str):
+                assert "no addresses of the same family" in trace, trace
+                continue
             model = expected(trace, wiring)
             real = sent(lab, watches, wish, trace, model)
             known = model.answered is not None

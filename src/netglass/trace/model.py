@@ -14,7 +14,7 @@ from netglass.trace.interpreter import Walk
 from netglass.trace.making import DHCP_SERVER, discover
 from netglass.trace.memory import Memory
 from netglass.trace.names import Asked, May, choose
-from netglass.trace.packet import Packet
+from netglass.trace.packet import Packet, eth_type_of
 from netglass.trace.placing import Around, end_at, fabric_around, label
 from netglass.trace.replying import Question, answer_told, reply
 from netglass.trace.resolving import NextHop, neighbour
@@ -142,13 +142,18 @@ class _Following:
 
 def _outsider(fabric: Fabric, asked: Asked, address: str) -> End:
     """Gives who sends from outside: one on the external network, or beyond the provider's router there."""
-    there = [one.end for one in fabric.outsiders if one.network == asked.network]
+    family = eth_type_of(address)
+    there = [one.end for one in fabric.outsiders if one.network == asked.network and _family(one.end) == family]
     found = [end for end in there if end.address == address] or there
     if not found:
         text = f"{asked.word!r} is {address}, but no host that was looked at has a NIC on its physical network."
         raise Invalid(text)
     end = found[0]
     return End(mac=end.mac, device=end.device, name=end.name, address=address)
+
+
+def _family(end: End) -> int:
+    return eth_type_of(end.address)
 
 
 def _left(start: Hop) -> Packet | None:

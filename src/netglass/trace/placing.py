@@ -54,7 +54,7 @@ def fabric_around(snapshot: Snapshot, around: Around) -> Fabric:
     states = [compile_host(snapshot, row.id) for row in rows]
     told = Told.of(states)
     stations = [station for state in states for station in _stations(snapshot, state, told)]
-    wires = _wires(rows)
+    wires = _wires(snapshot.all(Host))  # whoever is plugged in, looked at or not
     outsiders = _outsiders(snapshot, networks, wires, around.addresses)
     return Fabric.of(states, [wire for _, wire in wires], stations, outsiders)
 

@@ -12,7 +12,7 @@ from netglass.base.errors import Invalid, NotFound
 from netglass.model.resources import Network, Port, Row, Server
 from netglass.trace.model import Wish, trace_model
 from netglass.trace.result import CODES, hops_of
-from unit.trace.test_traces_told import two_networks
+from unit.trace.test_traces_told import routed_ipv6, two_networks
 from unit.trace.trace_cloud import TraceCloud
 
 
@@ -37,6 +37,15 @@ def cloud() -> TraceCloud:
 )
 def test_ends_are_named_as_people_name_them(cloud: TraceCloud, source: str, destination: str) -> None:
     assert trace_model(cloud.snapshot, Wish(source, destination)).delivered
+
+
+def test_whoever_is_outside_sends_from_the_router_of_their_own_family() -> None:
+    cloud = routed_ipv6()
+    for source, beyond in (("198.51.100.7", "203.0.113.1"), ("2001:db8:99::7", "2001:db8:f::1")):
+        trace = trace_model(
+            cloud.snapshot, Wish(f"{source}@public", "2001:db8:1::11" if ":" in source else "203.0.113.9")
+        )
+        assert trace.source.name == f"{beyond} outside"
 
 
 def test_every_reason_to_drop_a_packet_is_written_down() -> None:

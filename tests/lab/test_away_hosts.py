@@ -81,7 +81,7 @@ def test_a_network_host_that_boots_with_no_server_routes_again(routed: Routed) -
     assert routed.cloud.ping(routed.guest, INTERNET).received == 0
     lab.on(HOST, "kill", "-9", str(agent_pid(lab, HOST)))
 
-    until(routed.reaches_internet, 12, "the guest reaches the internet again")
+    until(routed.reaches_internet, 30, "the guest reaches the internet again")
     assert "going by what was kept" in lab.on(HOST, "cat", "/var/log/netglass/agent.log")
 
 

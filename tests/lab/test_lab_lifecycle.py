@@ -147,7 +147,7 @@ def test_a_host_starts_what_died_again(lab: TestLab) -> None:
 
 def test_pid_1_reaps_orphans(lab: TestLab) -> None:
     lab.on("compute2", "sh", "-c", "(sleep 0.01 &) ; sleep 0.1")
-    assert "Z" not in lab.on("compute2", "ps", "-e", "-o", "state=").split()
+    _until(lambda: "Z" not in lab.on("compute2", "ps", "-e", "-o", "state=").split(), 5)
 
 
 def test_a_host_that_died_is_seen_and_made_again_with_what_it_had_on_disk(place: LabPlace) -> None:

@@ -105,5 +105,12 @@ def netglass_diff(lab: TestLab, host: str) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
+def test_a_host_s_switch_comes_before_its_other_programs(lab: TestLab) -> None:
+    for name in ("ovsdb-server", "ovs-vswitchd"):
+        pid = lab.on("control", "cat", f"/run/openvswitch/{name}.pid").strip()
+        assert set(lab.on("control", "ps", "-L", "-o", "ni=", "-p", pid).split()) == {"-10"}
+        assert lab.on("control", "cat", f"/proc/{pid}/autogroup").endswith("nice -10\n")
+
+
 def test_the_lab_is_healthy(lab: TestLab) -> None:
     assert netglass("lab", "status", "--lab", lab.name).returncode == 0

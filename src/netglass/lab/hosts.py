@@ -55,6 +55,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: tuple[str, ...] = ()
     unless: str = ""
     pid_file: str = ""
+    nice: int = 0
     environment: dict[str, str] = msgspec.field(default_factory=lambda: ENVIRONMENT)
 
 

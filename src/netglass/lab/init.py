@@ -9,6 +9,7 @@ A service's ``kind`` is
     forking   its starter leaves with status 0 once the daemon is ready, and the pid file names the daemon, which has
               become a child of ours
     simple    the process itself
+and its ``nice`` its nice value (nice(1)), 0 where it has none.
 
 What dies is started again at once; what dies within a second of its start waits, twice as long each time up to five
 seconds, so that a broken program does not eat a core.
@@ -41,6 +42,7 @@ class Service:
         self.after: list[str] = spec.get("after", [])
         self.unless: str = spec.get("unless", "")
         self.pid_file: str = spec.get("pid_file", "")
+        self.nice: int = spec.get("nice", 0)
         self.log: str = spec["log"]
         self.environment: dict[str, str] = spec.get("environment", {})
         self.phase = "waiting"
@@ -62,6 +64,8 @@ class Service:
         self.began = time.monotonic()
         append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
+            if self.nice:  # inherited, by every thread of it
+                os.setpriority(os.PRIO_PROCESS, 0, self.nice)
             self.pid = os.posix_spawnp(
                 self.argv[0],
                 self.argv,
@@ -79,6 +83,9 @@ class Service:
             say(f"{self.name}: {error}")
             self._wait_a_while()
             return
+        finally:
+            if self.nice:
+                os.setpriority(os.PRIO_PROCESS, 0, 0)
         self.phase = "running" if self.kind == "simple" else "starting"
         say(f"{self.name}: started as {self.pid}")
 
@@ -92,12 +99,23 @@ class Service:
             daemon = read_pid(self.pid_file)
             if daemon:
                 self.phase, self.pid = "running", daemon
+                self._lead(daemon)
                 return
         how = f"signal {-code}" if code < 0 else f"status {code}"
         say(f"{self.name}: {self.pid} ended with {how}")
         if time.monotonic() - self.began >= _SHORT_LIFE_S:
             self.pause = 0.0
         self._wait_a_while()
+
+    def _lead(self, pid: int) -> None:
+        """Gives the session that a process leads its nice value: the kernel weighs sessions first (sched(7))."""
+        if not self.nice:
+            return
+        try:
+            with open(f"/proc/{pid}/autogroup", "w") as file:  # noqa: PTH123 - pathlib is not worth its import here
+                file.write(str(self.nice))
+        except OSError as error:  # it has ended, or the kernel does not do so
+            say(f"{self.name}: {pid} keeps its session's priority: {error}")
 
     def _wait_a_while(self) -> None:
         self.phase, self.pid = "waiting", 0

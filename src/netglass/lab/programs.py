@@ -24,6 +24,7 @@ _SHARED = ("agent.secret", "metadata.secret")  # the server's secrets that hosts
 _MODULES = {"agent": "netglass.agent.main", "metadata-agent": "netglass.metadata.main"}
 _OVS_RUN = "/run/openvswitch"
 _OVS_LOG = "/var/log/openvswitch"
+_OVS_NICE = -10  # as ovs-ctl(8) starts them: packets wait for nobody
 _OVS_DATABASE = "/etc/openvswitch/conf.db"
 _OVS_SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 _SECRETS = "netglass/secrets"  # below /var/lib
@@ -114,6 +115,7 @@ def _switch(host: str) -> list[Service]:
                 *common,
             ),
             after=("ovsdb-create",),
+            nice=_OVS_NICE,
             pid_file=f"{_OVS_RUN}/ovsdb-server.pid",
             log=log,
         ),
@@ -135,6 +137,7 @@ def _switch(host: str) -> list[Service]:
                 *common,
             ),
             after=("ovs-names",),
+            nice=_OVS_NICE,
             pid_file=f"{_OVS_RUN}/ovs-vswitchd.pid",
             log=log,
         ),

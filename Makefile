@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check lint test test-pure laws test-real firewall trace-check bench docs lock changelog clean
+.PHONY: help demo setup setup-dev check lint test test-pure laws test-real firewall trace-check bench walks docs lock changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench: setup-dev ## Measure the API, the wiring and routing; print tables (root)
 	$(BIN)/python bench/api.py
 	$(BIN)/python bench/wiring.py
 	$(BIN)/python bench/routing.py
+
+walks: setup-dev ## Every walk with 100 MB each way, and what each process's death costs it (root; ten minutes)
+	NETGLASS_WALK_MEGABYTES=100 $(BIN)/pytest -s tests/lab/test_walks.py
+	$(BIN)/python bench/process_by_walk.py
 
 docs: setup-dev ## Write docs/reference anew out of the code
 	$(BIN)/python tools/gen_reference.py

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cloud import Cloud, Guest, Pings, until
-from labs import TestLab, netglass
+from labs import NETGLASS, TestLab, netglass
 from story_fixtures import admin, cloud  # noqa: F401 - fixtures
 from test_first_guest import netglass_diff
 from test_isolation import Capture, neighbour  # noqa: F401 - neighbour is a fixture
@@ -44,11 +44,6 @@ class TunnelLab(TestLab):
     version: int
 
     __test__ = False
-
-    def port(self, host: str) -> str:
-        """Gives the port of br-tun on other hosts that leads to this one."""
-        listed = [p for p in self.tunnels("bob" if host != "bob" else "daisy") if p[1] == self.address(host)]
-        return listed[0][0]
 
     def address(self, host: str) -> str:
         return ADDRESS[host] if self.version == 4 else f"fd00:133::{ADDRESS[host].rpartition('.')[2]}"
@@ -150,21 +145,22 @@ def test_the_course_s_commands_show_what_the_course_explains(lab: TunnelLab, clo
     one, two = cloud.guest("one", network_id, "bob"), cloud.guest("two", network_id, "daisy")
     assert cloud.ping(one, two.address).lost == 0
 
-    shown = lab.on("bob", "ovs-vsctl", "show")
-    tunnel = lab.port("daisy")
+    shown = in_shell(lab, "daisy", "ovs-vsctl show")
+    tunnel = next(name for name, peer in lab.tunnels("daisy") if peer == lab.address("bob"))
     assert re.search(
         rf"""Port {tunnel}\n +Interface {tunnel}\n +type: {lab.kind}\n +options: \{{df_default="true", in_key=flow,"""
-        rf""" local_ip="{lab.address("bob")}", out_key=flow, remote_ip="{lab.address("daisy")}"\}}""",
+        rf""" local_ip="{lab.address("daisy")}", out_key=flow, remote_ip="{lab.address("bob")}"\}}""",
         shown,
     ), shown
     assert re.search(r"Interface patch-tun\n +type: patch\n +options: \{peer=patch-int\}", shown)
     assert re.search(r"Interface patch-int\n +type: patch\n +options: \{peer=patch-tun\}", shown)
-
-    shown = lab.on("daisy", "ovs-ofctl", "show", "br-tun")
-    assert re.search(r"^ 1\(patch-int\): addr:", shown, re.MULTILINE), shown
-    assert re.search(rf"^ \d+\({lab.port('bob')}\): addr:", shown, re.MULTILINE), shown
     tag = int(lab.on("daisy", "ovs-vsctl", "get", "port", f"qvo{two.port_id[:11]}", "tag"))
-    shown = lab.on("daisy", "ovs-ofctl", "dump-flows", "br-tun")
+    assert re.search(rf"Port qvo{two.port_id[:11]}\n +tag: {tag}\n +Interface qvo{two.port_id[:11]}\n", shown), shown
+
+    shown = in_shell(lab, "daisy", "ovs-ofctl show br-tun")
+    assert re.search(r"^ 1\(patch-int\): addr:", shown, re.MULTILINE), shown
+    assert re.search(rf"^ \d+\({tunnel}\): addr:", shown, re.MULTILINE), shown
+    shown = in_shell(lab, "daisy", "ovs-ofctl dump-flows br-tun")
     table = {"gre": 2, "vxlan": 3, "geneve": 4}[lab.kind]
     into = re.search(
         rf"table={table}, n_packets=(\d+), .*priority=1,tun_id=0x1 actions=mod_vlan_vid:{tag},resubmit\(,10\)", shown
@@ -176,6 +172,14 @@ def test_the_course_s_commands_show_what_the_course_explains(lab: TunnelLab, clo
     unicast = [f for f in lab.flows("daisy", table=20) if one.mac in f]
     assert len(unicast) == 1, unicast
     assert f"priority={2 if lab.populated else 1}" in unicast[0]
+
+
+def in_shell(lab: TestLab, host: str, command: str) -> str:
+    """Types a command into ``netglass lab shell``; gives what it printed."""
+    argv = [NETGLASS, "lab", "shell", host, "--lab", lab.name]
+    done = subprocess.run(argv, input=f"{command}\n", capture_output=True, text=True, timeout=30, check=False)
+    assert f"root@{host}:" in done.stderr, done.stderr
+    return done.stdout
 
 
 def test_what_populated_hosts_know_is_never_flooded(lab: TunnelLab, cloud: Cloud) -> None:  # noqa: F811

@@ -9,10 +9,11 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check lint test test-pure laws test-real firewall trace-check bench walks docs lock changelog clean
+.PHONY: help demo setup setup-dev check lint test test-pure laws test-real test-postgresql firewall trace-check bench walks docs lock \
+	changelog clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what Netglass needs to run (quick when it is there)
 	@tools/bootstrap run
@@ -40,7 +41,10 @@ laws: setup-dev ## Look for new counterexamples to the laws, much longer than `m
 	$(BIN)/pytest -q -n auto --hypothesis-profile search tests/laws
 
 test-real: setup-dev ## Tests on real servers, kernels, switches and labs (root)
-	$(BIN)/pytest -m "server or host or lab"
+	$(BIN)/pytest -m "server or host or lab" --ignore=tests/unit/api
+
+test-postgresql: setup-dev ## The API's tests once more, on PostgreSQL: minutes that `make test` has not got (root)
+	$(BIN)/pytest -q -n auto -m server tests/unit/api
 
 test: ## Everything (root): checks, pure tests, then real ones
 	@test "$$(id -u)" = 0 || { echo "make test: host and lab tests make namespaces; run as root" >&2; exit 1; }

@@ -119,12 +119,17 @@ def _set_arp(before: str, inner: str) -> str:
 
 
 def as_flow(in_port: str, packet: Packet, ends: tuple[str, str] | None = None) -> str:
-    """Writes a packet as ovs-appctl reads it (ovs-fields(7)); `ends` are those of the tunnel that it comes out of."""
+    """Writes a packet as ovs-appctl reads it (ovs-fields(7)).
+
+    `ends` are those of the tunnel that it comes out of, None where nothing asks for them: its key is `packet`'s own.
+    """
     parts = [f'in_port="{in_port}"', f"dl_src={packet.eth_src}", f"dl_dst={packet.eth_dst}"]
     if packet.vlan is not None:
         parts.append(f"dl_vlan={packet.vlan}")
+    if packet.tun_id is not None:
+        parts.append(f"tun_id={packet.tun_id}")
     if ends is not None:
-        parts += [f"tun_id={packet.tun_id or 0}", f"tun_src={ends[0]}", f"tun_dst={ends[1]}"]
+        parts += [f"tun_src={ends[0]}", f"tun_dst={ends[1]}"]
     if packet.eth_type == ARP:
         shas = [f"arp_sha={packet.arp_sha}", *([f"arp_tha={packet.arp_tha}"] if packet.arp_tha else [])]
         addresses = [f"arp_spa={packet.ip_src}", f"arp_tpa={packet.ip_dst}", f"arp_op={packet.arp_op}"]

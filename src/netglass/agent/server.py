@@ -71,7 +71,10 @@ class Server:
 
         Raises ServerError when the stream breaks, stays silent, or is no feed.
         """
-        connection = self._connect(SILENCE_S)
+        try:
+            connection = self._connect(SILENCE_S)
+        except OSError as error:  # no such CA
+            raise ServerError(f"feed of {self.url}: {error}") from error
         try:
             query = "" if since is None else f"?since={since}&store={quote(store, safe='')}"
             connection.request("GET", f"{self._base}/feed{query}", headers=self._headers)

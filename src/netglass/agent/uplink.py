@@ -136,9 +136,9 @@ class Uplink:
                 self._registered.set()
                 log.info("registered host %s with %s", self._config.host, server.url)
                 self._watch(server)
-            except ServerError as error:
+            except Exception as error:  # whatever it was: an agent that no longer listens would be dead and look alive
                 attempt = 0 if self._revision > before else attempt + 1
-                log.log(logging.WARNING if attempt <= 1 else logging.DEBUG, "%s; trying again", error)
+                _tell(error, attempt)
             finally:
                 server.close()
             self._closed.wait(_pause(attempt if self._registered.is_set() else min(attempt, _EAGER)))
@@ -213,9 +213,9 @@ class Uplink:
                     server.report(report)
                 self._send_healed(server)
                 attempt = 0
-            except ServerError as error:
+            except Exception as error:  # as above
                 attempt += 1
-                log.log(logging.WARNING if attempt <= 1 else logging.DEBUG, "%s; trying again", error)
+                _tell(error, attempt)
                 server.close()
                 server = self._server(attempt)
                 with self._to_send:
@@ -223,12 +223,16 @@ class Uplink:
                 self._closed.wait(_pause(attempt))
 
     def _send_healed(self, server: Server) -> None:
-        while told := list(islice(self._healed, _HEALED_AT_ONCE)):
+        while told := self._untold():
             server.healed(told)
             with self._to_send:
                 for one in told:
                     if self._healed and self._healed[0] is one:  # else it gave way to newer ones meanwhile
                         self._healed.popleft()
+
+    def _untold(self) -> list[Healed]:
+        with self._to_send:
+            return list(islice(self._healed, _HEALED_AT_ONCE))
 
     def _send_answer(self, server: Server, question_id: str, answer: Answer) -> None:
         try:
@@ -244,6 +248,12 @@ class Uplink:
             self._report = None
             self._answers.clear()
         return report, answers
+
+
+def _tell(error: Exception, attempt: int) -> None:
+    """Logs a failure; what was told need not be told for ever."""
+    level = logging.WARNING if attempt <= 1 else logging.DEBUG
+    log.log(level, "%s; trying again", error, exc_info=not isinstance(error, ServerError))
 
 
 def _pause(attempt: int) -> float:

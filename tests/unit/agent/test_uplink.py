@@ -199,6 +199,15 @@ def test_a_server_that_is_still_starting_is_looked_for_often(server: Scripted) -
     assert time.monotonic() - started < 3.0  # pauses that double without an end would make it six seconds
 
 
+def test_a_row_that_cannot_be_read_does_not_make_an_agent_deaf(server: Scripted) -> None:
+    server.streams.put([RowLine(kind="network", id="red", row={"id": "red", "mtu": "many"}), Listed(revision=7)])
+    server.streams.put([_row(RED), Listed(revision=8)])
+
+    news = Agent(server.url).news(lambda news: news.snapshot)
+
+    assert (news.snapshot, news.revision) == (Snapshot.of([RED]), 8)
+
+
 def test_with_no_server_a_host_goes_by_what_it_was_last_told(server: Scripted, tmp_path: Path) -> None:
     server.streams.put([_row(RED), Listed(revision=7)])
     first = Agent(server.url, state=tmp_path)

@@ -63,6 +63,20 @@ def test_a_new_agent_finds_files_that_are_no_longer_wanted_and_takes_their_direc
     assert after.observe(_state()) == {"files": ()}
 
 
+@pytest.mark.parametrize("left", [b"", b'{"files": {"/va', b"[]"])
+def test_a_torn_manifest_is_begun_anew_and_knows_all_that_is_wanted(tmp_path: Path, left: bytes) -> None:
+    wanted = _file(tmp_path / "d/host", "x\n"), _file(tmp_path / "d/opts", "y\n")
+    Files(tmp_path / "manifest.json").apply(Work(kind="files", add=wanted))
+    (tmp_path / "manifest.json").write_bytes(left)
+
+    after = Files(tmp_path / "manifest.json")
+    assert after.observe(_state(*wanted)) == {"files": ()}
+    assert after.apply(Work(kind="files", add=wanted)) == []
+
+    assert after.observe(_state(*wanted)) == {"files": wanted}
+    assert after.observe(_state()) == {"files": wanted}  # so that they can be taken away
+
+
 def test_a_directory_of_somebody_else_stays(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "theirs/keep").write_text("x")

@@ -2,12 +2,14 @@
 
 A file that fails is reported and the others are written: carry on.  Ours are the files that the manifest names, with
 owner and intent; a path gets into the manifest before its file is written, so that nothing of ours is ever unknown.
+A manifest that cannot be read, as a power cut may leave it, is begun anew with all files that are wanted.
 A directory that was made for a file goes with the last file in it, and takes along what daemons left there (a pid
 file after SIGKILL).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from netglass.base.errors import ApplyError
 from netglass.desired.state import File, HostState, Thing
 from netglass.host.children import replace_file
 from netglass.host.inotify import DirectoryNews
+
+log = logging.getLogger(__name__)
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -44,13 +48,12 @@ class Files:
         self._directories: set[str] = set()  # where files were wanted when they were last observed
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
-        """Reads back our files, and what lies where one is wanted."""
+        """Reads back our files; what else lies where one is wanted is none of them, and is replaced."""
         self._directories = {str(Path(f.path).parent) for f in desired.files}
         self._news.follow(self._directories)  # before the look: what happens after it is heard
         self._news.drain()
-        entries = {f.path: _Entry(f.owner, f.intent) for f in desired.files}
-        known = self._read().files | entries
-        found = (_observed(path, known[path]) for path in sorted(known))
+        wanted = {f.path: _Entry(f.owner, f.intent) for f in desired.files}
+        found = (_observed(path, wanted.get(path, entry)) for path, entry in sorted(self._read().files.items()))
         return {"files": tuple(f for f in found if f is not None)}
 
     def apply(self, work: Work) -> list[ApplyError]:
@@ -93,8 +96,11 @@ class Files:
             return msgspec.json.decode(self._path.read_bytes(), type=_Manifest)
         except FileNotFoundError:
             return _Manifest()
-        except (OSError, msgspec.DecodeError) as error:
+        except OSError as error:
             raise ApplyError("files", str(self._path), f"manifest of our files: {error}") from error
+        except msgspec.DecodeError as error:
+            log.warning("%s is begun anew, as it cannot be read: %s", self._path, error)
+            return _Manifest()
 
     def _write(self, manifest: _Manifest) -> None:
         self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Answers to what the server asks a host: a guest's console, the host's plan, and what differs from it now."""
+"""Answers to what the server asks a host: a guest's console, and what differs from the host's plan now."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class Answers:
         """Answers one question; what cannot be answered says so."""
         asked: dict[str, Callable[[Question, HostState], Answer]] = {
             "console": self._console,
-            "plan": self._plan,
             "diff": self._diff,
         }
         if question.ask not in asked:
@@ -51,9 +50,6 @@ class Answers:
         else:
             return Answer(ok=False, error=f"there is no guest {server_id!r} on this host")
         return Answer(ok=True, value=read_console(directory, lines if lines >= 0 else None))
-
-    def _plan(self, question: Question, desired: HostState) -> Answer:
-        return Answer(ok=True, value=msgspec.to_builtins(desired))
 
     def _diff(self, question: Question, desired: HostState) -> Answer:
         found = self._rounds.compare(desired, ALL_KINDS)

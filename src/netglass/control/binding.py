@@ -35,11 +35,6 @@ def bind_port(d: Decision, port: Port, host_id: str) -> Port:
     return port
 
 
-def unbind_port(d: Decision, port: Port) -> Port:
-    """Unplugs a port; gives the new row.  The host's tag for the network goes with the last port."""
-    return bind_port(d, port, "")
-
-
 def hold_tag(d: Decision, port: Port) -> None:
     """Makes the tag row that a port on the draft needs, when it is not there: the lowest free tag of its host."""
     snapshot = d.snapshot

@@ -20,7 +20,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import msgspec
 
 from netglass.host import rtnetlink as rt
-from netglass.host.namespaces import entered, path
+from netglass.host.namespaces import entered
 
 _RECEIVE = 1 << 18
 _BATCH = 64  # messages in one send; their acknowledgements must fit the receive buffer
@@ -403,17 +403,3 @@ def _kind_of(message: tuple[int, int, bytes]) -> str:
     if number == rt.NEWNETCONF and rt.NETCONFA_RP_FILTER in rt.attributes(body, rt.NETCONF_SIZE):
         return ""  # all settings of a device that is new: it has them from the start
     return _KINDS_BY_MESSAGE.get(number, "")
-
-
-def device_indexes(netns: str) -> dict[str, int]:
-    """Gives the index of every device of a namespace but lo, by name; empty when there is no such namespace.
-
-    A device that was deleted and made anew has another index, which a process bound to the old one does not notice.
-    """
-    if netns and not path(netns).exists():
-        return {}
-    conversation = Netlink(netns)
-    try:
-        return {device.name: device.index for device in conversation.devices() if device.name != "lo"}
-    finally:
-        conversation.close()

@@ -147,7 +147,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, tag="question", tag_fi
     """Something the server wants to know now, such as a guest's console; answered at once and never kept."""
 
     id: str
-    ask: str  # console, plan, diff
+    ask: str  # console, diff
     arguments: dict[str, str] = {}
 
 

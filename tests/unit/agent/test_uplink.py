@@ -173,7 +173,7 @@ def test_of_reports_that_wait_only_the_newest_is_sent(server: Scripted) -> None:
 
 
 def test_questions_come_through_and_answers_go_back(server: Scripted) -> None:
-    server.streams.put([Listed(revision=1), Question(id="q1", ask="plan")])
+    server.streams.put([Listed(revision=1), Question(id="q1", ask="diff")])
     agent = Agent(server.url)
     news = agent.news(lambda news: news.questions)
     assert [question.id for question in news.questions] == ["q1"]

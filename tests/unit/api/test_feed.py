@@ -278,10 +278,10 @@ def test_question_to_a_host_that_is_away_or_silent_names_it(store: Store) -> Non
             questions = Questions()
             questions.carry_by(feed.ask)
             with pytest.raises(Unavailable, match="h1 is not connected"):
-                await questions.ask("h1", "plan", {})
+                await questions.ask("h1", "diff", {})
             await connect("h1").until(Listed)
-            with pytest.raises(Unavailable, match="h1 did not answer 'plan'"):
-                await questions.ask("h1", "plan", {}, timeout_s=0.01)
+            with pytest.raises(Unavailable, match="h1 did not answer 'diff'"):
+                await questions.ask("h1", "diff", {}, timeout_s=0.01)
 
     run(scenario)
 

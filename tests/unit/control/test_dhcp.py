@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 from deciding import ADMIN, COMPUTE1, CONTROL, MAPPED, Cloud, addresses, refused
 
-from netglass.control.binding import bind_port, rebind_host, unbind_port
+from netglass.control.binding import bind_port, rebind_host
 from netglass.control.dhcp import (
     decide_host_network,
     decide_unhost_network,
@@ -259,7 +259,7 @@ def test_tags_are_the_lowest_free_of_their_host_and_go_with_the_last_port() -> N
     assert cloud.tags() == {("compute1", first.id): 1, ("compute1", second.id): 2}
     cloud.delete(ports[0])
     assert ("compute1", first.id) in cloud.tags()
-    cloud.decide(lambda d: unbind_port(d, cloud.now(ports[1])))
+    cloud.decide(lambda d: bind_port(d, cloud.now(ports[1]), ""))
     assert cloud.tags() == {("compute1", second.id): 2}
     late = cloud.port(third)
     bound = cloud.decide(lambda d: bind_port(d, late, "compute1"))

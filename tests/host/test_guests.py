@@ -270,3 +270,11 @@ def test_it_gets_address_mtu_routes_and_names_by_dhcp(root: Path, tmp_path: Path
     finally:
         server.terminate()
         server.communicate()
+
+
+def test_of_a_long_console_its_end_is_told(tmp_path: Path) -> None:
+    (tmp_path / "console.log").write_bytes(b"".join(b"%09d\n" % number for number in range(100_000)))
+
+    assert read_console(str(tmp_path)).splitlines()[-10_240:] == [f"{n:09d}" for n in range(89_760, 100_000)]
+    assert len(read_console(str(tmp_path))) == 102_400
+    assert read_console(str(tmp_path), 2) == "000099998\n000099999\n"

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from netglass.base.errors import NetglassError
-from netglass.model.protocol import BEAT_S, Answer, FeedLine, Healed, Registration, Report
+from netglass.model.protocol import ANSWER_BYTES, BEAT_S, Answer, FeedLine, Healed, Registration, Report
 
 SILENCE_S = 4 * BEAT_S
 """Seconds without a line after which a stream counts as dead."""
@@ -57,8 +57,12 @@ class Server:
         self._call("POST", "/report", msgspec.json.encode(report))
 
     def answer(self, question_id: str, answer: Answer) -> None:
-        """Answers a question; raises ServerError."""
-        self._call("POST", f"/answers/{quote(question_id, safe='')}", msgspec.json.encode(answer))
+        """Answers a question, with an excuse where the answer is too long; raises ServerError."""
+        body = msgspec.json.encode(answer)
+        if len(body) > ANSWER_BYTES:
+            excuse = Answer(ok=False, error=f"the answer has {len(body)} bytes, and {ANSWER_BYTES} is the most")
+            body = msgspec.json.encode(excuse)
+        self._call("POST", f"/answers/{quote(question_id, safe='')}", body)
 
     def healed(self, healed: list[Healed]) -> None:
         """Says what was damaged and is in place again; raises ServerError."""

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from netglass.base.errors import Invalid, UserError
 
 BODY_LIMIT = 1_048_575
-"""Largest request body that is read, in bytes: one less than 1 MiB."""
+"""Largest request body that is read from clients, in bytes: one less than 1 MiB."""
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 FaultShape = Callable[[UserError, str], dict[str, Any]]
@@ -52,14 +52,14 @@ async def read_json(request: Request) -> dict[str, Any]:
     return value
 
 
-async def read_body(request: Request) -> bytes:
-    """Reads the body whole; raises BodyTooLarge past `BODY_LIMIT`, without reading further."""
+async def read_body(request: Request, limit: int = BODY_LIMIT) -> bytes:
+    """Reads the body whole; raises BodyTooLarge past `limit` bytes, without reading further."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > BODY_LIMIT:
-            raise BodyTooLarge(f"Request body is larger than {BODY_LIMIT} bytes.")
+        if size > limit:
+            raise BodyTooLarge(f"Request body is larger than {limit} bytes.")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from netglass.api.edge import endpoint, read_body, reply
+from netglass.api.edge import BODY_LIMIT, endpoint, read_body, reply
 from netglass.api.feed import Feed, FeedResponse, Since
 from netglass.api.services import Services
 from netglass.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized, UserError
@@ -24,7 +24,16 @@ from netglass.control.host_keys import decide_join, decide_rotate, may_speak
 from netglass.control.hosts import decide_register_host, decide_report
 from netglass.model.caller import Caller
 from netglass.model.draft import Draft
-from netglass.model.protocol import Answer, Healed, Join, NewCredential, Registration, Report, host_credential
+from netglass.model.protocol import (
+    ANSWER_BYTES,
+    Answer,
+    Healed,
+    Join,
+    NewCredential,
+    Registration,
+    Report,
+    host_credential,
+)
 from netglass.model.resources import Host, HostKey
 
 S = TypeVar("S")
@@ -136,7 +145,7 @@ class _AgentCalls:
 
     async def answer(self, request: Request) -> Response:
         host = self._host(request)
-        answer = await _read(request, Answer)
+        answer = await _read(request, Answer, ANSWER_BYTES)
         await self._services.questions.answer(host, request.path_params["question"], answer)
         return Response(status_code=204)
 
@@ -185,9 +194,9 @@ def _agent(host: str, request: Request) -> Caller:
     return Caller(user_name=f"agent {host}", roles=("admin",), request_id=request.state.request_id)
 
 
-async def _read(request: Request, wanted: type[S]) -> S:
+async def _read(request: Request, wanted: type[S], limit: int = BODY_LIMIT) -> S:
     try:
-        return msgspec.json.decode(await read_body(request), type=wanted)
+        return msgspec.json.decode(await read_body(request, limit), type=wanted)
     except msgspec.DecodeError as error:
         raise Invalid(f"Malformed request body: {error}.", fault="HTTPBadRequest") from error
 

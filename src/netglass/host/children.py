@@ -281,13 +281,17 @@ def _waited(pidfd: int, timeout_s: float) -> bool:
     return bool(poller.poll(timeout_s * 1000))
 
 
-def tail(path: Path, *, lines: int | None = None) -> str:
+def tail(path: Path, *, lines: int | None = None, most: int = 1 << 20) -> str:
     """Gives a log's last lines, or all of it (None, or less than none); empty when there is no log.
+
+    most  bytes: what was written before the last of them is left out
 
     Bytes that are no UTF-8 are replaced.
     """
     try:
-        text = path.read_bytes().decode(errors="replace")
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+            text = file.read(most).decode(errors="replace")
     except OSError:
         return ""
     if lines is None or lines < 0:

@@ -154,8 +154,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, tag="question", tag_fi
 FeedLine = RowLine | Listed | Bookmark | Beat | Relist | Question
 
 
+ANSWER_BYTES = 8 << 20
+"""How long an Answer may be, as JSON; of a host on which everything differs, the difference takes megabytes."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent's answer to a Question."""
+    """An agent's answer to a Question; at most `ANSWER_BYTES`."""
 
     ok: bool
     value: Any = None  # JSON

@@ -182,6 +182,15 @@ def test_questions_come_through_and_answers_go_back(server: Scripted) -> None:
     assert (path, body["value"]) == ("/netglass/v1/hosts/h1/answers/q1", 5)
 
 
+def test_an_answer_that_is_too_long_says_so_at_once(server: Scripted) -> None:
+    server.streams.put([Listed(revision=1)])
+    agent = Agent(server.url)
+    agent.news(lambda news: news.snapshot)
+    agent.uplink.answer("q1", Answer(ok=True, value="x" * (9 << 20)))
+    _, body = server.next("POST")
+    assert (body["ok"], "bytes" in body["error"]) == (False, True)
+
+
 def test_when_one_server_is_gone_the_next_is_asked(server: Scripted) -> None:
     gone = Scripted()
     gone.close()

@@ -341,6 +341,14 @@ def test_unknown_host_is_named_with_those_that_there_are(cloud: Cloud, path: str
     assert "'compute9'; registered are: compute1" in answer.json()["error"]["message"]
 
 
+def test_an_answer_may_be_longer_than_what_clients_send_and_not_longer_than_it_may(cloud: Cloud) -> None:
+    cloud.register("compute1", HYPERVISOR)
+
+    for size, status in ((2 << 20, 404), (9 << 20, 413)):  # 404: nobody waits for it
+        assert cloud.agent("POST", "compute1", "/answers/1", {"ok": True, "value": "x" * size}).status_code == status
+    assert cloud.agent("POST", "compute1", "/report", {"x": "x" * (2 << 20)}).status_code == 413
+
+
 def test_diff_of_a_host_that_is_away_says_so(cloud: Cloud) -> None:
     cloud.register("compute1", HYPERVISOR)
 

@@ -49,6 +49,7 @@ R = TypeVar("R")
 
 _SCRIPTS = hull.scripts(Path(netglass.guest.__file__).parent)
 _BATCH = 20  # guests that are taken away together: half a second at most
+_CONSOLE_BYTES = 102_400  # of a console log that are told: Nova's MAX_CONSOLE_BYTES
 _NO_BOOT = 0  # boots count from 1: differs from every wanted guest
 
 
@@ -237,8 +238,11 @@ class Guests:
 
 
 def read_console(directory: str, lines: int | None = None) -> str:
-    """Gives the end of a guest's console log, or all of it (None, or -1 as Nova says it); empty when there is none."""
-    return tail(Path(directory) / "console.log", lines=lines)
+    """Gives the end of a guest's console log: lines, or as much of it as is told (None, or -1 as Nova says it).
+
+    Empty when there is none.
+    """
+    return tail(Path(directory) / "console.log", lines=lines, most=_CONSOLE_BYTES)
 
 
 def _launch(guest: Guest, directory: Path, fifo: int) -> Launch:

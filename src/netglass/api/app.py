@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from netglass.api.feed import Feed
 from netglass.api.presence import watch_presence
 from netglass.api.services import Services
 from netglass.base.errors import Unavailable
+
+log = logging.getLogger("netglass.api")
 
 LOG_KEPT = 100_000
 """How many revisions of the change log are kept."""
@@ -68,9 +71,13 @@ def create_app(services: Services) -> Starlette:
 async def _compact(services: Services) -> None:
     while True:
         await asyncio.sleep(_COMPACT_EVERY_S)
-        with suppress(Unavailable):  # the next time will do
+        try:
             await asyncio.to_thread(services.store.compact, LOG_KEPT)
             await asyncio.to_thread(services.questions.forget_old)
+        except Unavailable:
+            continue  # the next time will do
+        except Exception:  # it must not end: the log would grow for ever
+            log.exception("the change log was not compacted")
 
 
 async def _no_such_path(request: Request, _error: Exception) -> Response:

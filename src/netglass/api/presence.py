@@ -34,12 +34,24 @@ async def watch_presence(services: Services, feed: Feed) -> None:
         await asyncio.sleep(_EACH_S)
         if time.monotonic() - started < services.settings.agent_down_s:
             continue
-        hosts = list(services.store.snapshot.all(Host))
-        heard = [host for host in hosts if services.reports.alive(host.id, _now())]
-        heard_again = {host.id: since for host in heard if (since := heard_again.get(host.id)) is not None}
-        alive = frozenset(host.id for host in heard if not host.away or _settled(services, feed, host, heard_again))
-        if hosts_to_note(hosts, alive):
-            await _note(services, alive)
+        try:
+            await _look(services, feed, heard_again)
+        except UserError as error:  # a database that is not there; again in a second
+            log.warning("hosts that are away cannot be noted: %s", error.message)
+        except Exception:  # it must not end: nobody would stand in for a dead host any more
+            log.exception("hosts that are away cannot be noted")
+
+
+async def _look(services: Services, feed: Feed, heard_again: dict[str, float]) -> None:
+    hosts = list(services.store.snapshot.all(Host))
+    heard = {host.id: host for host in hosts if services.reports.alive(host.id, _now())}
+    for silent in heard_again.keys() - heard.keys():
+        del heard_again[silent]
+    alive = frozenset(
+        host.id for host in heard.values() if not host.away or _settled(services, feed, host, heard_again)
+    )
+    if hosts_to_note(hosts, alive):
+        await _note(services, alive)
 
 
 def _settled(services: Services, feed: Feed, host: Host, heard_again: dict[str, float]) -> bool:
@@ -54,11 +66,7 @@ def _settled(services: Services, feed: Feed, host: Host, heard_again: dict[str, 
 
 
 async def _note(services: Services, alive: frozenset[str]) -> None:
-    try:
-        committed = await services.commit(_SYSTEM, lambda d: decide_presence(d, alive))
-    except UserError as error:  # a database that is not there; again in a second
-        log.warning("hosts that are away cannot be noted: %s", error.message)
-        return
+    committed = await services.commit(_SYSTEM, lambda d: decide_presence(d, alive))
     for change in committed.changes:
         if isinstance(change.after, Host):
             log.warning("host %s is %s", change.after.id, "away" if change.after.away else "back")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +16,7 @@ from starlette.testclient import TestClient
 
 from netglass.api import hosts, metrics, operations
 from netglass.api.feed import Feed
+from netglass.api.presence import watch_presence
 from netglass.api.questions import Questions
 from netglass.api.services import Services
 from netglass.api.tokens import Tokens
@@ -434,3 +437,21 @@ def test_monitoring_reads_metrics_with_its_token_and_nobody_without(cloud: Cloud
     assert 'netglass_host_alive{host="compute1"} 1.0' in lines
     assert 'netglass_host_realised_revision{host="compute1"} 3.0' in lines
     assert f"netglass_revision {float(cloud.store.snapshot.revision)}" in lines
+
+
+def test_a_look_at_who_is_away_that_fails_is_not_the_last_one(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    cloud.register("compute1", HYPERVISOR)
+    services = dataclasses.replace(cloud.services, settings=CloudSettings(agent_down_s=0))
+    services.reports.register("compute1", HYPERVISOR, "at no time")
+
+    async def scenario() -> None:
+        watching = asyncio.create_task(watch_presence(services, cloud.feed))
+        async with asyncio.timeout(20):
+            while "cannot be noted" not in caplog.text:
+                await asyncio.sleep(0.01)
+            services.reports.register("compute1", HYPERVISOR, "2020-01-01T00:00:00Z")
+            while not any(host.away for host in cloud.store.snapshot.all(Host)):
+                await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(scenario())

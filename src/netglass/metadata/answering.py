@@ -34,8 +34,8 @@ class Answering:
 
     def __init__(self, config: Config, outages: tuple[Outage, Outage]) -> None:
         self._config = config
-        self._who = Upstream(config.servers, outages[0])
-        self._what = Upstream(config.metadata, outages[1])
+        self._who = Upstream(config.servers, outages[0], config.ca_file)
+        self._what = Upstream(config.metadata, outages[1], config.ca_file)
 
     def serve(self, connection: socket.socket) -> None:
         """Answers what comes over a connection, and closes it."""

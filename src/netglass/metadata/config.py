@@ -3,6 +3,7 @@
     host = "network1"                          # as its agent is called; default: the machine's host name
     server = "http://192.168.50.11:9696"       # or several, tried in turn; on the management network
     metadata = "http://192.168.50.11:9696/metadata"  # or several; default: the servers', with /metadata
+    ca_file = "/etc/netglass/ca.pem"           # who vouches for https servers; default: the system's
     credential_file = "/etc/netglass/agent.credential"
     secret_file = "/etc/netglass/metadata.secret"    # the server's metadata.secret
     socket = "/var/lib/neutron/metadata_proxy"
@@ -32,6 +33,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     credential_file: str
     secret_file: str
     host: str = ""
+    ca_file: str = ""
     metadata: str | tuple[str, ...] = ()
     socket: str = "/var/lib/neutron/metadata_proxy"
     socket_group: str = "haproxy"
@@ -43,6 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     servers     base URLs where it asks who has an address, tried in turn
     metadata    base URLs of the metadata API, tried in turn
+    ca_file     certificate authority of https servers; empty: the system's
     credential  the host's secret (model.protocol); never logged
     secret      with which it signs; never logged
     """
@@ -50,6 +53,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     servers: tuple[str, ...]
     metadata: tuple[str, ...]
+    ca_file: str
     credential: str
     secret: str
     socket: str
@@ -73,12 +77,19 @@ def load_config(path: Path) -> Config:
         host=read.host or socket.gethostname(),
         servers=servers,
         metadata=metadata,
+        ca_file=_readable(path, read.ca_file),
         credential=_secret(path, "credential_file", read.credential_file),
         secret=_secret(path, "secret_file", read.secret_file),
         socket=read.socket,
         socket_group=read.socket_group,
         log_level=read.log_level,
     )
+
+
+def _readable(path: Path, ca_file: str) -> str:
+    if ca_file and not Path(ca_file).is_file():
+        raise ConfigError(f"{path}: ca_file {ca_file}: there is no such file")
+    return ca_file
 
 
 def _urls(path: Path, key: str, given: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -58,12 +58,14 @@ class Outage:
 class Upstream:
     """The servers at `urls`, tried in turn, beginning with the one that answered last.
 
-    outage  of the same servers, for whoever asks them
+    outage   of the same servers, for whoever asks them
+    ca_file  certificate authority of https servers; empty: the system's
     """
 
-    def __init__(self, urls: tuple[str, ...], outage: Outage) -> None:
+    def __init__(self, urls: tuple[str, ...], outage: Outage, ca_file: str = "") -> None:
         self._urls = list(urls)
         self._outage = outage
+        self._ca_file = ca_file
         self._kept: HTTPConnection | None = None
 
     def get(self, path: str, headers: Mapping[str, str]) -> Reply:
@@ -95,7 +97,7 @@ class Upstream:
                 return self._once(self._kept, url, path, headers)
             except (OSError, HTTPException):
                 self._drop()  # closed meanwhile, most likely: that says nothing about the server
-        self._kept = _connection(url)
+        self._kept = self._connection(url)
         try:
             self._kept.connect()
             assert self._kept.sock is not None
@@ -113,15 +115,15 @@ class Upstream:
             self._drop()
         return Reply(response.status, response.headers.get("Content-Type", "text/plain"), body)
 
+    def _connection(self, url: str) -> HTTPConnection:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=self._ca_file or None)
+            return HTTPSConnection(host, parts.port, timeout=_CONNECT_S, context=context)
+        return HTTPConnection(host, parts.port, timeout=_CONNECT_S)
+
     def _drop(self) -> None:
         if self._kept is not None:
             self._kept.close()
         self._kept = None
-
-
-def _connection(url: str) -> HTTPConnection:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https":
-        return HTTPSConnection(host, parts.port, timeout=_CONNECT_S, context=ssl.create_default_context())
-    return HTTPConnection(host, parts.port, timeout=_CONNECT_S)

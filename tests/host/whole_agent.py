@@ -1,4 +1,6 @@
-"""A whole agent on a host of its own: put together as its program does, and fed by a server that lists once."""
+"""A whole agent on a host of its own: put together as its program does, and fed by a server that says what it is told
+to say.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
 import msgspec
@@ -21,7 +24,7 @@ from netglass.agent.rounds import ALL_KINDS, Rounds
 from netglass.compile.compiler import compile_host
 from netglass.desired.diff import Plan
 from netglass.host.ovsdb import Database
-from netglass.model.protocol import Beat, FeedLine, Listed, RowLine
+from netglass.model.protocol import PROTOCOL, PROTOCOL_HEADER, Beat, FeedLine, Listed, Report, RowLine
 from netglass.model.resources import Row
 from netglass.model.snapshot import Snapshot
 
@@ -35,14 +38,87 @@ class _Listening(logging.Handler):
         self.lines.append((record.levelno, record.getMessage()))
 
 
+class ScriptedServer:
+    """A server that lists rows, then says more.
+
+    listed    what every agent is told that comes
+    protocol  that it says it speaks
+    reports   what agents reported, the newest last
+    """
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.listed: list[FeedLine] = [
+            *(RowLine(kind=row.kind, id=row.id, row=msgspec.to_builtins(row)) for row in rows),
+            Listed(revision=1),
+        ]
+        self.protocol = PROTOCOL
+        self.reports: list[Report] = []
+        self._later: Queue[FeedLine] = Queue()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._answering())
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def say(self, *lines: FeedLine) -> None:
+        """Says more to the agent that listens, in lines that one who comes later is not told."""
+        for line in lines:
+            self._later.put(line)
+
+    def close(self) -> None:
+        self._http.shutdown()
+
+    def _answering(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                self._take()
+
+            def do_POST(self) -> None:
+                self._take()
+
+            def _take(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path.endswith("/report"):
+                    server.reports.append(msgspec.json.decode(body, type=Report))
+                self._begin(204)
+
+            def do_GET(self) -> None:
+                self._begin(200)
+                for line in server.listed:
+                    self._say(line)
+                while True:  # until the agent hangs up, or the test ends
+                    try:
+                        self._say(server._later.get(timeout=1))
+                    except Empty:
+                        self._say(Beat(revision=1))
+
+            def _begin(self, status: int) -> None:
+                self.send_response(status)
+                self.send_header(PROTOCOL_HEADER, server.protocol)
+                self.end_headers()
+
+            def _say(self, line: FeedLine) -> None:
+                self.wfile.write(msgspec.json.encode(line) + b"\n")
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        return Handler
+
+
 class WholeAgent:
     """An agent that runs, what it says, and an observer beside it that only looks.
 
-    said  what was logged: level and message
+    said    what was logged: level and message
+    server  that feeds it
     """
 
-    def __init__(self, config: Config, rows: Sequence[Row], said: list[tuple[int, str]]) -> None:
+    def __init__(
+        self, config: Config, rows: Sequence[Row], server: ScriptedServer, said: list[tuple[int, str]]
+    ) -> None:
         self.said = said
+        self.server = server
         self._desired = compile_host(Snapshot.of(list(rows)), config.host)
         self._database = Database()
         self._database.await_ready(5)
@@ -73,56 +149,22 @@ class WholeAgent:
 
 
 @contextmanager
-def whole_agent(host: str, rows: Sequence[Row]) -> Iterator[WholeAgent]:
-    """Runs the agent of `host`, which is sent `rows`."""
+def whole_agent(host: str, rows: Sequence[Row], server: ScriptedServer | None = None) -> Iterator[WholeAgent]:
+    """Runs the agent of `host`, which is to keep the host as `rows` say; a server lists them unless one is given."""
     listening = _Listening()
     logging.getLogger("netglass").setLevel(logging.INFO)
     logging.getLogger("netglass").addHandler(listening)
-    server = _serve(rows)
-    url = f"http://127.0.0.1:{server.server_port}"
+    own = server or ScriptedServer(rows)
     settings = Settings(datapath_type="netdev")
-    config = Config(host=host, roles=("hypervisor", "network"), server=(url,), credential="secret", settings=settings)
+    roles = ("hypervisor", "network")
+    config = Config(host=host, roles=roles, server=(own.url,), credential="secret", settings=settings)
     loop = build(config)
     running = threading.Thread(target=loop.run)
     running.start()
     try:
-        yield WholeAgent(config, rows, listening.lines)
+        yield WholeAgent(config, rows, own, listening.lines)
     finally:
         loop.stop()
         running.join(10)
-        server.shutdown()
-
-
-def _serve(rows: Sequence[Row]) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            self._take()
-
-        def do_POST(self) -> None:
-            self._take()
-
-        def _take(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(204)
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            listed = [RowLine(kind=row.kind, id=row.id, row=msgspec.to_builtins(row)) for row in rows]
-            for line in [*listed, Listed(revision=1)]:
-                self._say(line)
-            while True:  # until the agent hangs up, or the test ends
-                time.sleep(1)
-                self._say(Beat(revision=1))
-
-        def _say(self, line: FeedLine) -> None:
-            self.wfile.write(msgspec.json.encode(line) + b"\n")
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+        logging.getLogger("netglass").removeHandler(listening)
+        own.close()

@@ -25,7 +25,7 @@ from netglass.compile.relevant import (
     relevant_rows,
 )
 from netglass.model.caller import Caller
-from netglass.model.changes import Change, row_from_builtins
+from netglass.model.changes import Change, read_row
 from netglass.model.draft import Draft
 from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, RowLine
 from netglass.model.resources import (
@@ -405,4 +405,4 @@ def test_port_with_an_address_survives_the_wire() -> None:
 
     assert isinstance(line, RowLine)
     assert line.row is not None
-    assert row_from_builtins("port", line.row) == port
+    assert read_row("port", line.row) == port

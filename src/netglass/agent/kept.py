@@ -14,9 +14,10 @@ from typing import NamedTuple
 import msgspec
 
 from netglass import __version__
-from netglass.model.changes import row_from_builtins
+from netglass.base.errors import NotUnderstood
+from netglass.model.changes import read_row
 from netglass.model.protocol import RowLine
-from netglass.model.resources import ROW_TYPE_BY_KIND, ROW_TYPES
+from netglass.model.resources import ROW_TYPES
 from netglass.model.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -75,19 +76,21 @@ class Kept:
         beside.replace(self._path)
 
     def load(self) -> KeptIntent | None:
-        """Gives what is kept; None where there is nothing that can be used, as the log explains."""
+        """Gives what is kept; None where there is nothing that can be used, as the log explains.
+
+        What a newer version kept can be used only if this one understands all of it: it would take away the rest.
+        """
         try:
             first, *lines = self._path.read_bytes().splitlines()
             head = msgspec.json.decode(first, type=_Head)
             if head.format != _FORMAT or head.host != self._host:
                 raise ValueError(f"format {head.format} of host {head.host!r}")
             told = [msgspec.json.decode(line, type=RowLine) for line in lines]
-            known = [one for one in told if one.kind in ROW_TYPE_BY_KIND and one.row is not None]
-            rows = [row_from_builtins(one.kind, one.row or {}) for one in known]
+            rows = [read_row(one.kind, one.row or {}) for one in told]
             store = head.store if head.version == __version__ else ""
             return KeptIntent(Snapshot.of(rows, revision=head.revision), head.revision, store)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, msgspec.MsgspecError, NotUnderstood) as error:
             log.warning("%s cannot be used: %s; waiting for a server", self._path, error)
             return None

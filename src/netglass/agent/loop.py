@@ -62,6 +62,7 @@ class Loop:
         self._answers = parts.answers
         self._desired: HostState | None = None
         self._paused = False
+        self._unread: tuple[str, ...] = ()
         self._dirty: set[str] = set()
         self._sweep_at = 0.0
         self._beat_at = 0.0
@@ -79,7 +80,9 @@ class Loop:
             self._hear()
             told = self._take(self._uplink.take())
             if self._desired is None:
-                continue  # not listed yet: nothing may be torn down, and nothing is known to be wanted
+                # Not listed yet, or not understood: nothing may be torn down, and nothing is known to be wanted.
+                self._report(beat=time.monotonic() >= self._beat_at)
+                continue
             now = time.monotonic()
             self._dirty |= self._retries.due_kinds(now)
             swept = now >= self._sweep_at
@@ -132,11 +135,25 @@ class Loop:
                 if diagnostic not in known:
                     log.warning("%s: %s", diagnostic.code, diagnostic.text)
         self._reports.revision(news.revision)
+        reread = self._read(news.unread)
         for question in news.questions:
             self._uplink.answer(question.id, self._answers.answer(question, self._desired))
             if question.ask == "diff":
                 self._dirty = set(ALL_KINDS)  # looking took in news that the appliers were watching for
-        return news.snapshot is not None
+        return news.snapshot is not None or reread
+
+    def _read(self, unread: tuple[str, ...]) -> bool:
+        """Takes over what is not understood; gives whether that is something else than before."""
+        before, self._unread = self._unread, unread
+        if unread == before:
+            return False
+        self._reports.unread(unread)
+        for row in unread:
+            if row not in before:
+                log.warning("not understood: %s; keeping to revision %d", row, self._reports.at)
+        if not unread:
+            log.info("all that is wanted is understood again")
+        return True
 
     def _pause(self, snapshot: Snapshot) -> None:
         row = snapshot.get(Host, self._host)

@@ -45,7 +45,7 @@ from netglass.compile.compiler import compile_host
 from netglass.host.conversations import Conversations
 from netglass.host.datapath import kernel_switch_exists
 from netglass.host.ovsdb import Database, SwitchUnreachable
-from netglass.model.protocol import GuestReport, Registration
+from netglass.model.protocol import PROTOCOL, GuestReport, Registration
 
 log = logging.getLogger("netglass.agent")
 
@@ -94,6 +94,7 @@ def build(config: Config) -> Loop:
     rounds = Rounds(appliers, retries)
     senses = Senses(database, appliers)
     registration = Registration(
+        protocol=PROTOCOL,
         roles=config.roles,
         availability_zone=config.availability_zone,
         settings=settings,
@@ -104,7 +105,7 @@ def build(config: Config) -> Loop:
     )
     uplink = Uplink(config, registration, senses.ring)
     started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    described = {"version": __version__, "provider_link": settings.provider_link}
+    described = {"version": __version__, "protocol": PROTOCOL, "provider_link": settings.provider_link}
     reports = Reports(config.host, started_at, retries, lambda: _seen(guests), described)
     answers = Answers(rounds, retries, settings.instances_root)
     log.info("netglass agent %s on host %s, roles %s", __version__, config.host, " and ".join(config.roles))

@@ -2,18 +2,23 @@
 
 The copy only ever moves from one committed state to the next: rows are collected, and become a new snapshot when the
 line that closes their commit (`Listed`, `Bookmark`) has come.
+
+Nor does it ever move to a state that this version understands in part.  A row of a kind, with a field or with a value
+that it does not know is *unread*: what it says could forbid what the others permit.  As long as there is one, the copy
+stays where it was before the first of them, and the host is kept by that.
 """
 
 from __future__ import annotations
 
-from netglass.model.changes import Change, row_from_builtins
+from netglass.base.errors import NotUnderstood
+from netglass.model.changes import Change, read_row
 from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, Relist, RowLine
 from netglass.model.resources import ROW_TYPE_BY_KIND
 from netglass.model.snapshot import Snapshot
 
 
 class Replica:
-    """Intent as far as it was told.
+    """Intent as far as it was told and understood.
 
     snapshot  None until the first `Listed`: before it, nothing may be torn down
     revision  up to which everything relevant is in the snapshot; newer than the snapshot's own when nothing changed
@@ -24,47 +29,61 @@ class Replica:
         self.snapshot: Snapshot | None = None
         self.revision = 0
         self.store = ""
-        self._base = Snapshot.empty()
+        self._base = Snapshot.empty()  # the last closed commit, understood or not
+        self._base_store = ""
         self._changes: list[Change] = []
+        self._unread: dict[tuple[str, str], str] = {}
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Gives what is not understood, row by row, ascending; while there is any, all else stays as it was."""
+        return tuple(f"{kind} {row_id}: {why}" for (kind, row_id), why in sorted(self._unread.items()))
 
     def restore(self, snapshot: Snapshot, revision: int, store: str) -> None:
         """Takes over what was known before the agent's last end."""
         self.snapshot = self._base = snapshot
         self.revision = revision
-        self.store = store
+        self.store = self._base_store = store
 
     def reconnected(self) -> None:
-        """Forgets rows whose commit was not closed when the stream broke; they come again."""
-        self._changes = []
-        self._base = self.snapshot or Snapshot.empty()
+        """Forgets rows that have not become the snapshot when the stream broke; they come again."""
+        self._forget(self.snapshot or Snapshot.empty())
+        self._base_store = self.store
 
     def take(self, line: FeedLine) -> bool:
-        """Takes in one line; gives whether `snapshot` is another one now.
-
-        Rows of kinds that this version does not know are left out.
-        """
+        """Takes in one line; gives whether `snapshot` is another one now."""
         if isinstance(line, RowLine):
             self._collect(line)
             return False
         if isinstance(line, Relist):
-            self._base = Snapshot.empty()
-            self._changes = []
+            self._forget(Snapshot.empty())
             return False
         if isinstance(line, Listed):
-            self.store = line.store
+            self._base_store = line.store
         if isinstance(line, Listed | Bookmark):
             return self._close(line.revision)
-        if isinstance(line, Beat) and self.snapshot is not None:
+        if isinstance(line, Beat) and self.snapshot is not None and not self._unread:
             self.revision = max(self.revision, line.revision)
         return False
 
+    def _forget(self, base: Snapshot) -> None:
+        self._base = base
+        self._changes = []
+        self._unread = {}
+
     def _collect(self, line: RowLine) -> None:
-        if line.kind not in ROW_TYPE_BY_KIND:
-            return
+        self._unread.pop((line.kind, line.id), None)
         if line.row is not None:
-            row = row_from_builtins(line.kind, line.row)
+            try:
+                row = read_row(line.kind, line.row)
+            except NotUnderstood as error:
+                self._unread[line.kind, line.id] = str(error)
+                return
             self._changes.append(Change(line.kind, line.id, None, row))
-            return
+        elif line.kind in ROW_TYPE_BY_KIND:
+            self._drop(line)
+
+    def _drop(self, line: RowLine) -> None:
         gone = self._base.get(ROW_TYPE_BY_KIND[line.kind], line.id)
         held = [change for change in self._changes if (change.kind, change.id) == (line.kind, line.id)]
         before = held[-1].after if held else gone
@@ -72,9 +91,12 @@ class Replica:
             self._changes.append(Change(line.kind, line.id, before, None))
 
     def _close(self, revision: int) -> bool:
-        changed = self.snapshot is None or bool(self._changes) or self._base is not self.snapshot
+        before = self.snapshot
+        changed = before is None or bool(self._changes) or self._base is not before
         if changed:
-            self.snapshot = self._base = self._base.apply(self._changes, revision)
+            self._base = self._base.apply(self._changes, revision)
         self._changes = []
-        self.revision = revision
+        if self._unread:
+            return False
+        self.snapshot, self.revision, self.store = self._base, revision, self._base_store
         return changed

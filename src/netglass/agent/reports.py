@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from netglass import __version__
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
 from netglass.agent.standing import guest_changes, port_changes, ports_missing, ports_of
 from netglass.desired.state import HostState
-from netglass.model.protocol import Failing, GuestReport, Report
+from netglass.model.protocol import PROTOCOL, Failing, GuestReport, Report
 from netglass.model.snapshot import Snapshot
 
 _MOST_FAILING = 20
+_MOST_UNREAD = 20
 
 
 class Reports:
@@ -42,6 +45,7 @@ class Reports:
         self.at = 0
         self._realised = 0
         self._oldest_failing: int | None = None
+        self._unread: tuple[str, ...] = ()
         self._last: Report | None = None
 
     def intent(self, snapshot: Snapshot, desired: HostState) -> None:
@@ -57,16 +61,35 @@ class Reports:
             self._oldest_failing = None
         self.at = revision
 
+    def unread(self, unread: tuple[str, ...]) -> None:
+        """Takes over what of newer intent is not understood."""
+        self._unread = unread
+
     def due(self, rounds: Rounds, *, beat: bool) -> Report | None:
         """Gives the report to send now: with `beat` always, else only when it says something new.
 
-        None before everything was read once: what is not known to be there is not known to be lost.
+        None before everything was read once: what is not known to be there is not known to be lost.  An agent that
+        never understood what is wanted says that.
         """
-        if self._desired is None or not rounds.known >= ALL_KINDS:
+        if self._desired is None and self._unread:
+            report = self._bare()
+        elif self._desired is None or not rounds.known >= ALL_KINDS:
             return None
-        report = self._make(self._desired, rounds)
+        else:
+            report = self._make(self._desired, rounds)
         last, self._last = self._last, report
         return report if beat or last != report else None
+
+    def _bare(self) -> Report:
+        return Report(
+            version=__version__,
+            protocol=PROTOCOL,
+            started_at=self._started_at,
+            realised_revision=self._realised,
+            oldest_failing_revision=self._oldest_failing,
+            unread=self._unread[:_MOST_UNREAD],
+            configurations=self._configurations,
+        )
 
     def _make(self, desired: HostState, rounds: Rounds) -> Report:
         failing = self._retries.failing()
@@ -80,11 +103,8 @@ class Reports:
         standing = self._ports - ports_missing(desired, rounds.missing)
         realised, lost = port_changes(self._snapshot, self._host, standing)
         told = sorted(failing.items())[:_MOST_FAILING]
-        return Report(
-            version=__version__,
-            started_at=self._started_at,
-            realised_revision=self._realised,
-            oldest_failing_revision=self._oldest_failing,
+        return msgspec.structs.replace(
+            self._bare(),
             ports_realised=realised,
             ports_lost=lost,
             guests=guest_changes(self._snapshot, self._host, self._guests()),
@@ -93,5 +113,4 @@ class Reports:
                 for (kind, key), (evidence, intent) in told
             ),
             failing_count=len(failing),
-            configurations=self._configurations,
         )

@@ -8,19 +8,39 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import get_args
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from netglass.base.errors import NetglassError
-from netglass.model.protocol import ANSWER_BYTES, BEAT_S, Answer, FeedLine, Healed, Registration, Report
+from netglass.model.protocol import (
+    ANSWER_BYTES,
+    BEAT_S,
+    FIRST_PROTOCOL,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    Answer,
+    FeedLine,
+    Healed,
+    Registration,
+    Report,
+    skew,
+)
 
 SILENCE_S = 4 * BEAT_S
 """Seconds without a line after which a stream counts as dead."""
 
 _TIMEOUT_S = 5.0
 _decode = msgspec.json.Decoder(FeedLine).decode
+_TYPES = frozenset(line.__struct_config__.tag for line in get_args(FeedLine))
+
+
+class _Typed(msgspec.Struct):
+    """What every line has."""
+
+    type: str
 
 
 class ServerError(NetglassError):
@@ -48,9 +68,9 @@ class Server:
         self._ca_file = ca_file
         self._kept: HTTPConnection | None = None
 
-    def register(self, registration: Registration) -> None:
-        """Says what the host is; raises ServerError."""
-        self._call("PUT", "", msgspec.json.encode(registration))
+    def register(self, registration: Registration) -> str:
+        """Says what the host is; gives the protocol that the server speaks.  Raises ServerError."""
+        return self._call("PUT", "", msgspec.json.encode(registration))
 
     def report(self, report: Report) -> None:
         """Says what the host has become; raises ServerError."""
@@ -86,10 +106,11 @@ class Server:
             if response.status != 200:
                 text = response.read(600).decode(errors="replace")
                 raise ServerError(f"GET feed: {response.status} {text}", response.status)
+            self._spoken(response)
             rest = b""
             while received := response.read1(1 << 16):
                 *whole, rest = (rest + received).split(b"\n")
-                yield [_decode(line) for line in whole if line]
+                yield [line for text in whole if text and (line := _line(text)) is not None]
             raise ServerError("the server ended the feed")
         except (OSError, HTTPException, msgspec.DecodeError) as error:
             raise ServerError(f"feed of {self.url}: {error or type(error).__name__}") from error
@@ -109,22 +130,29 @@ class Server:
             return HTTPSConnection(host, self._parts.port, timeout=timeout_s, context=context)
         return HTTPConnection(host, self._parts.port, timeout=timeout_s)
 
-    def _call(self, method: str, path: str, body: bytes) -> None:
+    def _spoken(self, response: HTTPResponse) -> str:
+        """Gives the protocol that an answer was given in; raises ServerError for one that is not ours at all."""
+        protocol = response.getheader(PROTOCOL_HEADER, FIRST_PROTOCOL)
+        if skew(protocol) == "foreign":
+            raise ServerError(f"{self.url} speaks protocol {protocol}, this agent {PROTOCOL}: it is not listened to")
+        return protocol
+
+    def _call(self, method: str, path: str, body: bytes) -> str:
         reused = self._kept is not None
         try:
-            self._once(method, path, body)
+            return self._once(method, path, body)
         except (OSError, HTTPException) as error:
             self.close()
             if not reused:
                 raise ServerError(f"{method} {self.url}: {error or type(error).__name__}") from error
             # A kept connection that the server closed meanwhile says nothing about the server: once more.
             try:
-                self._once(method, path, body)
+                return self._once(method, path, body)
             except (OSError, HTTPException) as again:
                 self.close()
                 raise ServerError(f"{method} {self.url}: {again or type(again).__name__}") from again
 
-    def _once(self, method: str, path: str, body: bytes) -> None:
+    def _once(self, method: str, path: str, body: bytes) -> str:
         if self._kept is None:
             self._kept = self._connect(_TIMEOUT_S)
         self._kept.request(method, self._base + path, body=body, headers=self._headers)
@@ -133,3 +161,15 @@ class Server:
         if response.status >= 300:
             said = text[:600].decode(errors="replace")
             raise ServerError(f"{method} {self._base}{path}: {response.status} {said}", response.status)
+        return self._spoken(response) if method == "PUT" else ""
+
+
+def _line(text: bytes) -> FeedLine | None:
+    """Reads a line of the feed; None for a type of line that only a newer version knows."""
+    try:
+        line: FeedLine = _decode(text)
+        return line
+    except msgspec.ValidationError:
+        if msgspec.json.decode(text, type=_Typed).type in _TYPES:
+            raise
+        return None

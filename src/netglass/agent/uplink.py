@@ -23,7 +23,7 @@ from netglass.agent.config import Config
 from netglass.agent.kept import Kept
 from netglass.agent.replica import Replica
 from netglass.agent.server import Server, ServerError
-from netglass.model.protocol import Answer, Healed, Listed, Question, Registration, Report
+from netglass.model.protocol import PROTOCOL, Answer, Healed, Listed, Question, Registration, Report, skew
 from netglass.model.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,13 @@ class News(msgspec.Struct, frozen=True):
 
     snapshot   intent as it is now; None when it is the one that was taken before, or none has been listed yet
     revision   up to which the newest snapshot holds everything
+    unread     rows that are not understood, and why; as long as there are any, no newer snapshot comes
     """
 
     snapshot: Snapshot | None
     revision: int
     questions: tuple[Question, ...]
+    unread: tuple[str, ...] = ()
 
 
 class Uplink:
@@ -70,6 +72,8 @@ class Uplink:
         self._revision = 0
         self._store = ""
         self._questions: list[Question] = []
+        self._unread: tuple[str, ...] = ()
+        self._skew = ""
         self._to_send = threading.Condition()
         self._report: Report | None = None
         self._answers: deque[tuple[str, Answer]] = deque()
@@ -101,7 +105,7 @@ class Uplink:
     def take(self) -> News:
         """Gives what came since the last call."""
         with self._lock:
-            news = News(self._snapshot, self._revision, tuple(self._questions))
+            news = News(self._snapshot, self._revision, tuple(self._questions), self._unread)
             self._snapshot = None
             self._questions = []
         return news
@@ -132,7 +136,7 @@ class Uplink:
             server = self._server(attempt)
             before = self._revision
             try:
-                server.register(self._registration)
+                self._compare(server, server.register(self._registration))
                 self._registered.set()
                 log.info("registered host %s with %s", self._config.host, server.url)
                 self._watch(server)
@@ -157,17 +161,27 @@ class Uplink:
                 else:
                     changed |= self._replica.take(line)
                     listed |= isinstance(line, Listed)
+            unread = self._replica.unread
+            news = bool(questions) or unread != self._unread
             changed |= listed and not self._current.is_set()
             with self._lock:
                 if changed:
                     self._snapshot = self._newest = self._replica.snapshot
                 self._revision, self._store = self._replica.revision, self._replica.store
                 self._questions += questions
+                self._unread = unread
             if changed:
                 self._current.set()
                 self._unkept.set()
-            if changed or questions:
+            if changed or news:
                 self._wake()
+
+    def _compare(self, server: Server, protocol: str) -> None:
+        """Says so when a server is of another version than the one before it."""
+        before, self._skew = self._skew, skew(protocol)
+        if self._skew and self._skew != before:
+            words = "%s speaks protocol %s, %s than this agent's %s; going on with what is understood of it"
+            log.warning(words, server.url, protocol, self._skew, PROTOCOL)
 
     def _server(self, attempt: int) -> Server:
         url = self._config.server[attempt % len(self._config.server)]

@@ -20,7 +20,18 @@ from starlette.types import Receive, Scope, Send
 from netglass.base.errors import Gone
 from netglass.compile.relevant import Key, difference, interested_hosts, relevant_changes, relevant_rows
 from netglass.model.changes import encode_row
-from netglass.model.protocol import BEAT_S, Beat, Bookmark, FeedLine, Listed, Question, Relist, RowLine
+from netglass.model.protocol import (
+    BEAT_S,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    Beat,
+    Bookmark,
+    FeedLine,
+    Listed,
+    Question,
+    Relist,
+    RowLine,
+)
 from netglass.model.resources import HostKey, Row
 from netglass.store.head import Commit
 from netglass.store.store import Store
@@ -280,7 +291,7 @@ class FeedResponse(Response):
     """A watcher's stream as an HTTP response; ends when the agent leaves or the watcher is cut."""
 
     def __init__(self, feed: Feed, host: str, since: Since | None) -> None:
-        super().__init__(media_type="application/x-ndjson")
+        super().__init__(media_type="application/x-ndjson", headers={PROTOCOL_HEADER: PROTOCOL})
         del self.headers["content-length"]
         self._feed = feed
         self._host = host

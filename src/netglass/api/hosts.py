@@ -26,6 +26,8 @@ from netglass.model.caller import Caller
 from netglass.model.draft import Draft
 from netglass.model.protocol import (
     ANSWER_BYTES,
+    PROTOCOL,
+    PROTOCOL_HEADER,
     Answer,
     Healed,
     Join,
@@ -33,6 +35,7 @@ from netglass.model.protocol import (
     Registration,
     Report,
     host_credential,
+    skew,
 )
 from netglass.model.resources import Host, HostKey
 
@@ -78,10 +81,15 @@ class _AgentCalls:
         def decide(draft: Draft, fresh: Fresh) -> Host:
             return decide_register_host(self._decision(draft, fresh, host, request), host, registration)
 
+        if skew(registration.protocol) == "foreign":
+            message = f"The agent of {host} speaks protocol {registration.protocol}, this server {PROTOCOL}."
+            raise Conflict(message, fault="ProtocolUnknown")
         committed = await self._services.store.commit_async(decide, _agent(host, request))
         self._services.reports.register(host, registration, _now())
         self._feed.wake()
-        return reply(committed.result)
+        answer = reply(committed.result)
+        answer.headers[PROTOCOL_HEADER] = PROTOCOL
+        return answer
 
     async def watch(self, request: Request) -> Response:
         host = self._host(request)

@@ -68,6 +68,9 @@ class _State:
         paused = GaugeMetricFamily("netglass_host_paused", "1: frozen by an operator.", labels=["host"])
         realised = GaugeMetricFamily("netglass_host_realised_revision", "Revision that is in place.", labels=["host"])
         failing = GaugeMetricFamily("netglass_host_failing", "Objects that cannot be put right.", labels=["host"])
+        unread = GaugeMetricFamily(
+            "netglass_host_unread", "Rows that its agent is too old or new for.", labels=["host"]
+        )
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         for row in sorted(snapshot.all(Host), key=lambda row: row.id):
             heard = reports.get(row.id)
@@ -76,7 +79,8 @@ class _State:
             if heard is not None and heard.report is not None:
                 realised.add_metric([row.id], heard.report.realised_revision)
                 failing.add_metric([row.id], heard.report.failing_count)
-        yield from (alive, paused, realised, failing)
+                unread.add_metric([row.id], len(heard.report.unread))
+        yield from (alive, paused, realised, failing, unread)
         healed = CounterMetricFamily(
             "netglass_healed", "Objects that were damaged on a host and put right.", labels=["host", "kind"]
         )

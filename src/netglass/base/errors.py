@@ -11,6 +11,7 @@
     │   ├── Unavailable      503   the server cannot do it now (no database, empty segment pool)
     │   └── OutcomeUnknown   504   the server cannot tell whether it was done
     ├── ApplyError           one object could not be applied to a host
+    ├── NotUnderstood        a row says what this version does not know
     ├── Gone                 the feed was compacted past the wanted revision: list again
     └── Bug                  an invariant we believed is false; never caught below main
 
@@ -119,6 +120,10 @@ class ApplyError(NetglassError):
         self.kind = kind
         self.key = key
         self.evidence = evidence
+
+
+class NotUnderstood(NetglassError):
+    """A row that another version wrote has a kind, a field or a value that this one does not know."""
 
 
 class Gone(NetglassError):

@@ -20,17 +20,21 @@ _HOST = typer.Argument(..., help="The host's name, as in binding:host_id; netgla
 def list_hosts(as_json: bool = _JSON) -> None:
     """List hosts: alive or not, the revision that each has realised, and what fails there.
 
+    The agent column has its version; one that speaks an older or a newer protocol than the server says so, and names
+    the rows that it does not understand: as long as there are any, it keeps its host by the last intent that it does.
+
     A host is behind when its realised revision is smaller than the newest one that concerns it.  Failing is how many
     objects cannot be put right, and since which revision; netglass diff HOST names them.
 
-    Exit status: 0 all are alive and fail at nothing, 1 some do not, 2 wrong usage or credentials.
+    Exit status: 0 all are alive, fail at nothing and understand everything, 1 some do not, 2 wrong usage or
+    credentials.
     """
     answer = _asked(lambda cloud: cloud.get("network", "/netglass/v1/hosts"))
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
     else:
         _show(answer)
-    if any(not host["alive"] or host["failing_count"] for host in answer["hosts"]):
+    if any(not host["alive"] or host["failing_count"] or host["unread"] for host in answer["hosts"]):
         raise typer.Exit(1)
 
 
@@ -112,13 +116,13 @@ def _show(answer: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title=f"revision {answer['revision']}", title_justify="left", title_style="bold", header_style="dim")
-    for column in ("host", "roles", "state", "realised", "failing", "heard at"):
+    for column in ("host", "roles", "state", "agent", "realised", "failing", "heard at"):
         table.add_column(column, overflow="fold")
     for host in answer["hosts"]:
         state, style = _state(host)
         table.add_row(
-            host["name"], ", ".join(host["roles"]), state, _realised(host), _failing(host), host["heard_at"] or "never",
-            style=style,
+            host["name"], ", ".join(host["roles"]), state, _agent(host), _realised(host), _failing(host),
+            host["heard_at"] or "never", style=style,
         )  # fmt: skip
     Console(highlight=False).print(table)
 
@@ -132,6 +136,11 @@ def _state(host: Mapping[str, Any]) -> tuple[str, str]:
     return ", ".join(words), "" if words == ["alive"] else "yellow" if host["alive"] else "red"
 
 
+def _agent(host: Mapping[str, Any]) -> str:
+    version = host["version"] or ""
+    return f"{version}, {host['protocol_skew']}: protocol {host['protocol']}" if host["protocol_skew"] else version
+
+
 def _realised(host: Mapping[str, Any]) -> str:
     realised, wanted = host["realised_revision"], host["relevant_revision"]
     if realised is None:
@@ -140,8 +149,8 @@ def _realised(host: Mapping[str, Any]) -> str:
 
 
 def _failing(host: Mapping[str, Any]) -> str:
-    if not host["failing_count"]:
-        return ""
-    first = host["failing"][0]
-    since = host["oldest_failing_revision"]
-    return f"{host['failing_count']} since revision {since}, first {first['kind']} {first['key']}"
+    words = [f"does not understand {host['unread'][0]}"] if host["unread"] else []
+    if host["failing_count"]:
+        first, since = host["failing"][0], host["oldest_failing_revision"]
+        words.append(f"{host['failing_count']} since revision {since}, first {first['kind']} {first['key']}")
+    return "; ".join(words)

@@ -24,6 +24,9 @@ broken stream left without their `Listed` or `Bookmark` are forgotten: resuming 
 
 Revisions count in one store.  Who resumes says in which one (``store``, from `Listed`); in another one, ``since`` means
 nothing, and all is listed anew behind a `Relist`.
+
+Both ends say which `PROTOCOL` they speak: the agent as it registers and reports, the server in `PROTOCOL_HEADER` of its
+answers to registrations and feeds.  Another minor version is spoken with; another major version is not.
 """
 
 from __future__ import annotations
@@ -36,8 +39,34 @@ import msgspec
 
 from netglass.model.resources import HostSettings
 
+PROTOCOL = "1.1"
+"""Version of what is said here, as major.minor.
+
+A newer minor version may add requests, lines and kinds of rows, and to what there is fields and values.  A row says
+nothing of a field that is at its default: what nobody uses, an older reader does not meet.  What it does meet and not
+know, it must not act on (``agent.replica``); lines and fields outside of rows it may pass over.
+"""
+
+FIRST_PROTOCOL = "1.0"
+"""What those speak who do not say."""
+
+PROTOCOL_HEADER = "Netglass-Protocol"
+
 BEAT_S = 2.0
 """Seconds of silence after which the server sends a Beat; an agent that hears nothing for four of them reconnects."""
+
+
+def skew(theirs: str, ours: str = PROTOCOL) -> str:
+    """Says how another protocol stands to ours: empty for the same, older or newer by its minor version, or foreign."""
+    if theirs == ours:
+        return ""
+    numbers = [text.split(".") for text in (theirs, ours)]
+    if any(len(parts) != 2 or not all(p.isascii() and p.isdigit() for p in parts) for parts in numbers):
+        return "foreign"
+    (major, minor), (our_major, our_minor) = ([int(part) for part in parts] for parts in numbers)
+    if major != our_major:
+        return "foreign"
+    return "" if minor == our_minor else "older" if minor < our_minor else "newer"
 
 
 def host_credential(secret: str, host: str) -> str:
@@ -169,6 +198,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """What a host's agent says of it when it starts."""
 
+    protocol: str = FIRST_PROTOCOL
     roles: tuple[str, ...]
     availability_zone: str = "nova"
     settings: HostSettings = HostSettings()
@@ -222,9 +252,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     realised_revision  every object of the state compiled from it is in place
     ports_realised     ports whose objects are all in place here, and whose row does not say so yet
     ports_lost         ports whose row says realised here, and which are not
+    unread             rows that the agent's version does not understand: until there are none, it keeps its host by the
+                       last intent that it understood, and `realised_revision` stays there; at most 20
     """
 
     version: str
+    protocol: str = FIRST_PROTOCOL
     started_at: str
     realised_revision: int
     oldest_failing_revision: int | None = None
@@ -233,4 +266,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     guests: tuple[GuestReport, ...] = ()
     failing: tuple[Failing, ...] = ()  # at most 20
     failing_count: int = 0
+    unread: tuple[str, ...] = ()
     configurations: dict[str, Any] = {}

@@ -40,12 +40,19 @@ def test_what_cannot_be_used_is_nothing_and_said(tmp_path: Path, caplog: pytest.
     assert "cannot be used" in caplog.text
 
 
-def test_rows_of_a_newer_version_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"type":"row","kind":"teleporter","id":"t","row":{"id":"t"}}',
+        '{"type":"row","kind":"network","id":"blue","row":{"id":"blue","warp":9}}',
+    ],
+)
+def test_what_a_newer_version_kept_is_used_whole_or_not_at_all(tmp_path: Path, row: str) -> None:
     path = tmp_path / "intent.jsonl"
     Kept(path, "h1").save(Snapshot.of([RED]), 3, "store-1")
     with path.open("a") as file:
-        file.write('{"type":"row","kind":"teleporter","id":"t","row":{"id":"t"}}\n')
-    assert Kept(path, "h1").load() == (Snapshot.of([RED]), 3, "store-1")
+        file.write(row + "\n")
+    assert Kept(path, "h1").load() is None
 
 
 def test_what_another_version_kept_is_used_and_told_anew(tmp_path: Path) -> None:

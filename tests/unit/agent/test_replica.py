@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from netglass.agent.replica import Replica
 from netglass.model.protocol import Beat, Bookmark, Listed, Relist, RowLine
@@ -88,7 +89,55 @@ def test_a_beat_moves_the_revision_and_nothing_else() -> None:
     assert replica.revision == 5
 
 
-def test_rows_of_kinds_that_are_not_known_are_left_out() -> None:
+LATER = [
+    RowLine(kind="teleporter", id="t", row={"id": "t"}),
+    RowLine(kind="network", id="red", row={"id": "red", "warp": 9}),
+    RowLine(kind="network", id="red", row={"id": "red", "mtu": "as much as there is"}),
+    RowLine(kind="host", id="h2", row={"id": "h2", "settings": {"warp": 9}}),
+    RowLine(
+        kind="port", id="p", row={"id": "p", "fixed_ips": [{"subnet_id": "s", "ip_address": "10.0.0.5", "warp": 9}]}
+    ),
+]
+
+
+@pytest.mark.parametrize("later", LATER)
+def test_what_is_understood_in_part_is_no_intent_until_it_is_understood_whole(later: RowLine) -> None:
+    replica = Replica()
+    before = _told(replica, _line(RED), Listed(revision=1, store="s"))
+
+    assert _told(replica, later, _line(BLUE), Bookmark(revision=2)) is before
+    replica.take(Beat(revision=4))
+    assert replica.revision == 1
+    assert replica.unread
+
+
+def test_all_that_was_told_meanwhile_is_intent_once_the_row_that_was_not_understood_is_gone() -> None:
     replica = Replica()
     later = RowLine(kind="teleporter", id="t", row={"id": "t"})
-    assert Snapshot.empty() == _told(replica, later, Listed(revision=1))
+    before = _told(replica, _line(RED), Listed(revision=1, store="s"))
+    assert _told(replica, later, _line(BLUE), Bookmark(revision=2)) is before
+    assert replica.unread == ("teleporter t: rows of this kind are unknown",)
+
+    gone = RowLine(kind="teleporter", id="t", row=None)
+    assert Snapshot.of([RED, BLUE]) == _told(replica, gone, Bookmark(revision=3))
+    assert (replica.revision, replica.store, replica.unread) == (3, "s", ())
+
+
+def test_a_stream_that_broke_goes_on_where_all_was_understood() -> None:
+    replica = Replica()
+    later = RowLine(kind="teleporter", id="t", row={"id": "t"})
+    _told(replica, _line(RED), Listed(revision=1, store="s"))
+    _told(replica, Relist(), later, _line(BLUE), Listed(revision=9, store="another"))
+    assert (replica.snapshot, replica.revision, replica.store) == (Snapshot.of([RED]), 1, "s")
+
+    replica.reconnected()
+    assert (replica.unread, replica.revision, replica.store) == ((), 1, "s")
+    assert Snapshot.of([BLUE]) == _told(replica, Relist(), _line(BLUE), Listed(revision=9, store="another"))
+    assert replica.store == "another"
+
+
+def test_a_list_that_is_not_understood_at_the_start_is_no_intent() -> None:
+    replica = Replica()
+    later = RowLine(kind="teleporter", id="t", row={"id": "t"})
+    assert _told(replica, _line(RED), later, Listed(revision=1)) is None
+    assert len(replica.unread) == 1

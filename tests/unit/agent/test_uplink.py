@@ -17,7 +17,18 @@ import pytest
 from netglass.agent.config import Config
 from netglass.agent.kept import Kept
 from netglass.agent.uplink import News, Uplink
-from netglass.model.protocol import Answer, Beat, FeedLine, Listed, Question, Registration, Report, RowLine
+from netglass.model.protocol import (
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    Answer,
+    Beat,
+    FeedLine,
+    Listed,
+    Question,
+    Registration,
+    Report,
+    RowLine,
+)
 from netglass.model.resources import Network
 from netglass.model.snapshot import Snapshot
 
@@ -31,12 +42,14 @@ class Scripted:
     streams  what each connection to the feed is sent, and then it breaks
     heard    every request, as (method, path, body)
     refuse   how many requests other than the feed are answered with 503
+    protocol that it says it speaks
     """
 
     def __init__(self) -> None:
-        self.streams: Queue[list[FeedLine]] = Queue()
+        self.streams: Queue[list[FeedLine | bytes]] = Queue()
         self.heard: Queue[tuple[str, str, Any]] = Queue()
         self.refuse = 0
+        self.protocol = PROTOCOL
         scripted = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,9 +60,10 @@ class Scripted:
                 lines = scripted.streams.get()
                 self.send_response(200)
                 self.send_header("Connection", "close")
+                self.send_header(PROTOCOL_HEADER, scripted.protocol)
                 self.end_headers()
                 for line in lines:
-                    self.wfile.write(msgspec.json.encode(line) + b"\n")
+                    self.wfile.write((line if isinstance(line, bytes) else msgspec.json.encode(line)) + b"\n")
 
             def do_PUT(self) -> None:
                 self._take("PUT")
@@ -63,6 +77,7 @@ class Scripted:
                 refused = scripted.refuse > 0
                 scripted.refuse -= refused
                 self.send_response(503 if refused else 204)
+                self.send_header(PROTOCOL_HEADER, scripted.protocol)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -248,6 +263,48 @@ def test_a_server_that_tells_nothing_new_confirms_what_was_kept(server: Scripted
     news = Agent(server.url, state=tmp_path).news(lambda news: news.snapshot)
 
     assert (news.snapshot, news.revision) == (Snapshot.of([RED]), 9)
+
+
+LATER = RowLine(kind="network", id="blue", row={"id": "blue", "warp": 9})
+
+
+@pytest.mark.parametrize(("protocol", "said"), [("1.0", "older"), ("1.9", "newer")])
+def test_a_server_of_another_minor_version_is_listened_to_and_told_of(
+    server: Scripted, caplog: pytest.LogCaptureFixture, protocol: str, said: str
+) -> None:
+    server.protocol = protocol
+    server.streams.put([b'{"type":"teleport","to":"mars"}', _row(RED), Listed(revision=7)])
+    news = Agent(server.url).news(lambda news: news.snapshot)
+    assert news.snapshot == Snapshot.of([RED])
+    assert f"speaks protocol {protocol}, {said} than this agent's" in caplog.text
+
+
+def test_a_server_of_another_major_version_is_not_listened_to(
+    server: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = Scripted()
+    server.protocol = "2.0"
+    good.streams.put([_row(RED), Listed(revision=7)])
+    agent = Agent(server.url, good.url)
+    assert agent.news(lambda news: news.snapshot).revision == 7
+    assert "speaks protocol 2.0" in caplog.text
+    agent.uplink.close()
+    good.close()
+
+
+def test_an_agent_that_is_told_what_it_does_not_understand_says_so_and_goes_by_what_it_kept(
+    server: Scripted, tmp_path: Path
+) -> None:
+    Kept(tmp_path / "intent.jsonl", "h1").save(Snapshot.of([RED]), 7, "store-1")
+    server.streams.put([LATER, RowLine(kind="network", id="red", row=None), Listed(revision=9, store="store-1")])
+
+    news = Agent(server.url, state=tmp_path).news(lambda news: news.snapshot)
+
+    assert (news.snapshot, news.revision) == (Snapshot.of([RED]), 7)
+    assert news.unread == ("network blue: unknown warp",)
+    server.streams.put([])
+    server.next("GET")
+    assert server.next("GET")[0] == "/netglass/v1/hosts/h1/feed?since=7&store=store-1"
 
 
 def _kept(directory: Path) -> None:

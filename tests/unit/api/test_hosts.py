@@ -23,7 +23,7 @@ from netglass.api.tokens import Tokens
 from netglass.control.decision import Decision
 from netglass.control.identity import Account, ensure_cloud, project_by_name, user_by_name
 from netglass.model.caller import Caller, CloudSettings
-from netglass.model.protocol import Failing, Healed, Registration, Report, host_credential
+from netglass.model.protocol import PROTOCOL, PROTOCOL_HEADER, Failing, Healed, Registration, Report, host_credential
 from netglass.model.resources import (
     AddressRange,
     FixedIp,
@@ -404,6 +404,29 @@ def test_only_administrators_pause_hosts_and_only_those_that_are(cloud: Cloud) -
     for body in ({}, {"paused": "yes"}, {"paused": True, "more": 1}, []):
         assert cloud.pause("compute1", body).status_code == 400
     assert [host["paused"] for host in cloud.ask("/hosts").json()["hosts"]] == [False]
+
+
+@pytest.mark.parametrize(("protocol", "said"), [("1.0", "older"), ("1.99", "newer"), (PROTOCOL, "")])
+def test_an_agent_of_another_minor_version_is_taken_in_and_told_of(cloud: Cloud, protocol: str, said: str) -> None:
+    answer = cloud.register("compute1", msgspec.structs.replace(HYPERVISOR, protocol=protocol))
+    assert (answer.status_code, answer.headers[PROTOCOL_HEADER]) == (200, PROTOCOL)
+    cloud.report("compute1", report(at=3, unread=("port p1: unknown warp",) if said else ()))
+
+    listed = cloud.ask("/hosts").json()
+    (host,) = listed["hosts"]
+    assert (listed["protocol"], host["protocol"], host["protocol_skew"]) == (PROTOCOL, protocol, said)
+    assert (host["version"], bool(host["unread"])) == ("0.1.0", bool(said))
+    refused = cloud.ask("/wait?revision=99&timeout=0").json()["error"]["message"]
+    assert ("does not understand port p1: unknown warp" in refused) is bool(said)
+
+
+def test_an_agent_of_another_major_version_is_refused_and_nothing_changes(cloud: Cloud) -> None:
+    cloud.register("compute1", HYPERVISOR)
+    before = cloud.store.snapshot.revision
+    answer = cloud.register("compute1", msgspec.structs.replace(HYPERVISOR, protocol="2.0", vcpus=99))
+    assert answer.status_code == 409
+    assert "speaks protocol 2.0" in answer.json()["error"]["message"]
+    assert cloud.store.snapshot.revision == before
 
 
 def test_what_a_host_healed_is_told_to_administrators_and_counted(cloud: Cloud) -> None:

@@ -20,7 +20,7 @@ from netglass.control.decision import Decision
 from netglass.control.host_keys import decide_invite, decide_revoke, digest
 from netglass.control.hosts import decide_pause_host
 from netglass.model.draft import Draft
-from netglass.model.protocol import Invitation, encode_invitation
+from netglass.model.protocol import PROTOCOL, Invitation, encode_invitation, skew
 from netglass.model.resources import Host
 
 TOKEN_LIFETIME = timedelta(hours=1)
@@ -47,7 +47,7 @@ class Hosts:
         self._desk.require_admin(request)
         snapshot = self._services.store.snapshot
         rows = sorted(snapshot.all(Host), key=lambda row: row.id)
-        return reply({"revision": snapshot.revision, "hosts": [self._host(row) for row in rows]})
+        return reply({"revision": snapshot.revision, "protocol": PROTOCOL, "hosts": [self._host(row) for row in rows]})
 
     async def pause(self, request: Request) -> Response:
         """Freezes or releases a host's agent."""
@@ -112,6 +112,7 @@ class Hosts:
     def _host(self, row: Host) -> dict[str, Any]:
         heard = self._services.reports.get(row.id)
         report = heard.report if heard is not None else None
+        protocol = heard.registration.protocol if heard is not None else None
         alive = self._services.reports.alive(row.id, now())
         return {
             "name": row.id,
@@ -121,6 +122,9 @@ class Hosts:
             "paused": row.paused,
             "address": row.address,
             "alive": alive,
+            "version": report.version if report is not None else None,
+            "protocol": protocol,
+            "protocol_skew": skew(protocol) if protocol is not None else "",
             "connected": self._feed.is_connected(row.id) or (self._services.store.shared and alive),
             "heard_at": heard.at if heard is not None else None,
             "relevant_revision": self._feed.relevant_revision(row.id),
@@ -128,4 +132,5 @@ class Hosts:
             "oldest_failing_revision": report.oldest_failing_revision if report is not None else None,
             "failing_count": report.failing_count if report is not None else 0,
             "failing": report.failing if report is not None else (),
+            "unread": report.unread if report is not None else (),
         }

@@ -64,6 +64,7 @@ class Realised:
         report = heard.report
         failing = "; ".join(f"{f.kind} {f.key}: {f.evidence}" for f in report.failing[:3])
         more = f", failing {failing}" if failing else ""
+        more += f", does not understand {'; '.join(report.unread[:3])}" if report.unread else ""
         return f"{host} (at {report.realised_revision}, heard at {heard.at}{more})"
 
 

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import labs
 import pytest
 import yaml
 from labs import TestLab, netglass
-
-from netglass.lab.topology import BUILTIN
 
 
 @pytest.fixture(scope="session")
@@ -27,16 +26,7 @@ def lab() -> Iterator[TestLab]:
 @pytest.fixture(scope="session")
 def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
     """A VLAN lab whose second compute host leads outside too, its routers from br-int."""
-    wanted = yaml.safe_load((BUILTIN / "vlan.yaml").read_text())
-    wanted["name"] = f"g{os.getpid()}"
-    wanted["hosts"]["compute2"] |= {
-        "roles": ["hypervisor", "network"],
-        "nics": {"eth1": "mgmt", "eth2": "vm", "eth3": "ext"},
-        "bridges": {"br-eth2": "eth2", "br-ex": "eth3"},
-        "bridge_mappings": {"default": "br-eth2", "external": "br-ex"},
-        "gateway_link": "integration",
-    }
-    wanted["cloud"]["vlan_networks"] = ["external"]
+    wanted = labs.two_gateways(f"g{os.getpid()}")
     path = tmp_path_factory.mktemp("lab") / "lab.yaml"
     path.write_text(yaml.safe_dump(wanted))
     netglass("lab", "up", str(path))

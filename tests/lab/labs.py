@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from netglass.lab import entry
 from netglass.lab.places import LabPlace
-from netglass.lab.topology import LabError
+from netglass.lab.topology import BUILTIN, LabError
 
 NETGLASS = str(Path(sys.executable).with_name("netglass"))
 # For tcpdump: what was seen is read at once, and not when a block is full; small frames, so that many fit its buffer.
@@ -73,6 +75,21 @@ class TestLab:
         done = subprocess.run([OPENSTACK, *words], capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, f"openstack {' '.join(words)}: {done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def two_gateways(name: str) -> dict[str, Any]:
+    """Gives a VLAN lab whose second compute host leads outside too, its routers from br-int."""
+    wanted: dict[str, Any] = yaml.safe_load((BUILTIN / "vlan.yaml").read_text())
+    wanted["name"] = name
+    wanted["hosts"]["compute2"] |= {
+        "roles": ["hypervisor", "network"],
+        "nics": {"eth1": "mgmt", "eth2": "vm", "eth3": "ext"},
+        "bridges": {"br-eth2": "eth2", "br-ex": "eth3"},
+        "bridge_mappings": {"default": "br-eth2", "external": "br-ex"},
+        "gateway_link": "integration",
+    }
+    wanted["cloud"]["vlan_networks"] = ["external"]
+    return wanted
 
 
 def _said(where: str, argv: list[str], check: bool) -> str:

@@ -27,6 +27,8 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.refuse = False
+        self._passing = threading.Event()
+        self._passing.set()
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(directory / f".s.PGSQL.{_PORT}"))
         self._listening.listen(50)
@@ -40,11 +42,17 @@ class Proxy:
         for end in there:
             _end(end)
 
+    def silence(self) -> None:
+        """Loses everything from now on, in open connections and in new ones."""
+        self._passing.clear()
+
     def heal(self) -> None:
         self.refuse = False
+        self._passing.set()
 
     def close(self) -> None:
         self.cut()
+        self._passing.set()
         self._listening.close()
 
     def _accept(self) -> None:
@@ -68,6 +76,7 @@ class Proxy:
     def _pass_on(self, source: socket.socket, sink: socket.socket, to_database: bool) -> None:
         with suppress(OSError):
             while passed := source.recv(1 << 16):
+                self._passing.wait()
                 if to_database and _COMMIT in passed and self.lose_commit:
                     self.lose_commit = False
                     break

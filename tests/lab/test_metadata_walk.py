@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,30 @@ def test_behind_a_router_metadata_comes_through_qrouter(lab: TestLab, cloud: Clo
     pid = pid_of(lab, "control", f"ns-metadata-proxy/{router}.conf")
     lab.on("control", "kill", "-9", str(pid))
     until(lambda: status(lab, one)[0] == "200", HEALED_WITHIN_S, "the router's proxy is back")
+
+
+def test_a_guest_that_started_before_its_router_keeps_its_metadata(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
+    network_id = cloud.network("10.0.1.0/24")
+    before = cloud.guest("before", network_id, "compute1")
+    fetch(lab, before)
+    until(lambda: seconds_old(cloud, before.port_id) > 1, 5, "the router's port is younger by the second")
+    cloud.router(network_id)
+    after = cloud.guest("after", network_id, "compute2")
+
+    assert lab.operator("wait", "--timeout", "30").returncode == 0
+    for guest, by_qdhcp in ((before, True), (after, False)):
+        assert ("169.254.169.254" in lab.inside(guest.id, "ip", "route")) is by_qdhcp
+        until(lambda g=guest: status(lab, g)[0] == "200", 5, "metadata")  # type: ignore[misc]
+        assert json.loads(fetch(lab, guest))["uuid"] == guest.id
+    cloud.api.delete(f"/compute/v2.1/servers/{before.id}")
+    conf = f"ns-metadata-proxy/{network_id}.conf"
+    until(lambda: not pid_of(lab, "control", conf), 10, "with the last of them the proxy goes")
+
+
+def seconds_old(cloud: Cloud, port_id: str) -> float:  # noqa: F811
+    """Gives the age of a port."""
+    made = datetime.fromisoformat(cloud.api.get(f"/v2.0/ports/{port_id}")["port"]["created_at"])
+    return (datetime.now(UTC) - made).total_seconds()
 
 
 def test_two_projects_with_equal_addresses_behind_routers_get_their_own(

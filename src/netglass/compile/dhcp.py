@@ -70,7 +70,7 @@ def _serve(place: Place, carried: Carried, port: Port) -> Iterator[Thing | Diagn
     yield from _wire(server)
     yield from _reach(server)
     yield from _process(server)
-    if server.isolated:
+    if server.serves_metadata:
         yield from network_proxy(place, port, server.netns, home.device)
     yield from server.diagnostics
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from netglass.base.ids import qdhcp_name
 from netglass.compile import dnsmasq
 from netglass.compile.dnsmasq import Home, RefusedText
-from netglass.compile.metadata import ADDRESS, isolated_subnets
+from netglass.compile.metadata import ADDRESS, isolated_subnets, once_isolated_subnets
 from netglass.compile.place import DHCP_OWNER, Carried, Place
 from netglass.desired.state import Diagnostic, Lease
 from netglass.model.resources import DhcpOption, Port, Subnet, ref
@@ -57,8 +57,13 @@ class DhcpServer:
 
     @cached_property
     def isolated(self) -> frozenset[str]:
-        """Gives the ids of the subnets whose guests get their metadata from here."""
+        """Gives the ids of the subnets whose guests are told to get their metadata from here."""
         return frozenset(s.id for s in isolated_subnets(self.place, self.subnets, self.ports))
+
+    @property
+    def serves_metadata(self) -> bool:
+        """Says whether guests come here for their metadata: who is told to, and who once was."""
+        return bool(self.isolated or once_isolated_subnets(self.place, self.subnets, self.ports))
 
     def attempt(self, row: str, render: Callable[..., T], *arguments: object) -> T | None:
         """Gives what `render` gives; None, and a Diagnostic about the row, when dnsmasq could misread it."""

@@ -4,6 +4,9 @@ An *isolated* subnet is one whose gateway is no router of this cloud.  Its guest
 namespace, by a host route that DHCP tells them (``compile.dhcp_files``); all others reach the one in the qrouter
 namespace of their gateway, by its REDIRECT from port 80 to `ROUTER_PORT`.
 
+A subnet may become routed while guests run, and they hold to their route until their lease renews, hours later: for
+them the proxy in qdhcp stays, told to nobody any more.
+
 Both are found at `LINK_LOCAL` too, by guests with IPv6 alone.  Two that answer for one address on one network would
 take each other's connections away as neighbours hear now the one and now the other, so there it is one namespace's:
 that of the oldest router on the network, where there is one.
@@ -36,15 +39,45 @@ def isolated_subnets(place: Place, subnets: Iterable[Subnet], ports: Iterable[Po
 
     ports  all of the network
     """
-    if not place.settings.enable_isolated_metadata:
-        return []
-    routed = {
-        (fixed.subnet_id, fixed.ip_address)
+    gateways = _gateways(ports)
+    return [s for s in _served(place, subnets) if (s.id, s.gateway_ip) not in gateways]
+
+
+def once_isolated_subnets(place: Place, subnets: Iterable[Subnet], ports: Iterable[Port]) -> list[Subnet]:
+    """Gives those that have a router now, and a guest that is older than this router's port there.
+
+    ports  all of the network
+
+    Such a guest may have been told the way to qdhcp.  Ages are known to the second; who was made in the same second as
+    the router's port asked for a lease after it was there.
+    """
+    known = list(ports)
+    routed = _gateways(known)
+    oldest: dict[str, str] = {}
+    for port in known:
+        if not port.device_owner.startswith("network:"):
+            for fixed in port.fixed_ips:
+                oldest[fixed.subnet_id] = min(port.created_at, oldest.get(fixed.subnet_id, port.created_at))
+    return [
+        s
+        for s in _served(place, subnets)
+        if s.id in oldest and (since := routed.get((s.id, s.gateway_ip))) is not None and oldest[s.id] < since
+    ]
+
+
+def _gateways(ports: Iterable[Port]) -> dict[tuple[str, str | None], str]:
+    """Gives when the routers' ports were made, by subnet and address."""
+    return {
+        (fixed.subnet_id, fixed.ip_address): port.created_at
         for port in ports
         if port.device_owner in ROUTER_INTERFACES
         for fixed in port.fixed_ips
     }
-    return [s for s in subnets if (s.id, s.gateway_ip) not in routed and not _holds_address(s)]
+
+
+def _served(place: Place, subnets: Iterable[Subnet]) -> Iterator[Subnet]:
+    if place.settings.enable_isolated_metadata:
+        yield from (subnet for subnet in subnets if not _holds_address(subnet))
 
 
 def network_proxy(place: Place, port: Port, netns: str, tap: str) -> Iterator[Thing | Diagnostic]:

@@ -77,6 +77,25 @@ def test_a_router_at_the_gateways_address_takes_over_and_one_beside_it_does_not(
     assert len(proxies(control(not_a_router))) == 1
 
 
+def test_who_was_told_the_way_to_qdhcp_is_served_there_after_a_router_came_and_nobody_else_is_told() -> None:
+    late = replace(GATEWAY, created_at="2026-01-01T00:00:09Z")
+    for made_at, count in (("2026-01-01T00:00:08Z", 1), ("2026-01-01T00:00:09Z", 0), ("2026-01-01T00:00:10Z", 0)):
+        guest = Port(
+            id="9",
+            network_id=NET1,
+            mac_address="fa:16:3e:00:00:09",
+            device_owner="compute:nova",
+            fixed_ips=(FixedIp(SUBNET1, "10.0.0.9"),),
+            created_at=made_at,
+        )
+        others = [row for row in BASIC_USE_CASES if not isinstance(row, Port) or row.id == DHCP_PORT]
+        state = compile_host(Snapshot.of([*others, late, guest]), "control")
+        assert len(proxies(state)) == count, made_at
+        assert routes(state) == ""
+    old = control(replace(late, created_at="0"))  # the story's guests are as old as nothing
+    assert len(proxies(old)) == 1
+
+
 def test_it_can_be_turned_off_and_gives_way_to_a_subnet_that_holds_its_address() -> None:
     (host,) = (row for row in BASIC_USE_CASES if isinstance(row, Host) and row.id == "control")
     off = replace(host, settings=replace(host.settings, enable_isolated_metadata=False))

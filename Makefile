@@ -63,8 +63,8 @@ bench: setup-dev ## Measure the API, the wiring and routing; print tables (root)
 	$(BIN)/python bench/wiring.py
 	$(BIN)/python bench/routing.py
 
-walks: setup-dev ## Every walk with 100 MB each way, and what each process's death costs it (root; ten minutes)
-	NETGLASS_WALK_MEGABYTES=100 $(BIN)/pytest -s tests/lab/test_walks.py
+walks: setup-dev ## Every walk with 100 MB each way, and what each process's death costs it (root; twenty minutes)
+	NETGLASS_WALK_MEGABYTES=100 $(BIN)/pytest -s tests/lab/test_walks.py tests/lab/test_ipv6_walks.py
 	$(BIN)/python bench/process_by_walk.py
 
 docs: setup-dev ## Write docs/reference anew out of the code

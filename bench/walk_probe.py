@@ -4,9 +4,10 @@ Run inside a guest, a host or a namespace by its text (``python3 -c``): standard
 
     walk_probe.py '{"kind": "icmp", "to": "10.0.0.12", "each_s": 0.01, "seconds": 5, "wait_s": 1}'
 
-    icmp  echo requests, each with its number in sequence and payload
-    dhcp  a DISCOVER and, the next time, a REQUEST for the address that the guest has; the number is the xid
-    http  a GET on a connection of its own; answered is what got status 200
+    icmp   echo requests, each with its number in sequence and payload; ICMPv6 to an IPv6 address
+    dhcp   a DISCOVER and, the next time, a REQUEST for the address that the guest has; the number is the xid
+    dhcp6  a SOLICIT, answered is what offers the address that the guest has; without one, an INFORMATION-REQUEST
+    http   a GET on a connection of its own; answered is what got status 200
 
 The pace is that of a clock: a sender that was held up sends what it owes at once, so that no number is left out.
 Prints ``answered`` on a line of its own with the first answer, and at its end JSON: ``sent``, and ``lost``, the times
@@ -29,10 +30,14 @@ from typing import Any
 
 Plan = dict[str, Any]
 
-_ETHERTYPE_IPV4 = 0x0800
+_ETHERTYPE_IPV4, _ETHERTYPE_IPV6 = 0x0800, 0x86DD
 _BROADCAST = b"\xff" * 6
 _DISCOVER, _OFFER, _REQUEST, _ACK = 1, 2, 3, 5
 _COOKIE = bytes((99, 130, 83, 99))
+_ALL_SERVERS_MAC = bytes.fromhex("333300010002")
+_ALL_SERVERS = socket.inet_pton(socket.AF_INET6, "ff02::1:2")
+_SOLICIT, _ADVERTISE, _REPLY, _INFORMATION_REQUEST = 1, 2, 7, 11
+_CLIENT_ID, _IA_NA, _OPTION_REQUEST, _ELAPSED, _NAME_SERVERS = 1, 3, 6, 8, 23
 
 
 class Record:
@@ -90,20 +95,23 @@ def exchange(plan: Plan, peer: socket.socket, send: Callable[[int], None], read:
 
 def icmp(plan: Plan) -> Record:
     """Echo requests."""
-    peer = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    six = ":" in plan["to"]
+    family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else (socket.AF_INET, socket.IPPROTO_ICMP)
+    request, answer = (128, 129) if six else (8, 0)
+    peer = socket.socket(family, socket.SOCK_RAW, protocol)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
     token = os.urandom(8)
     mine = os.getpid() & 0xFFFF
 
     def send(number: int) -> None:
         payload = token + struct.pack("!I", number)
-        head = struct.pack("!BBHHH", 8, 0, 0, mine, number & 0xFFFF)
-        total = checksum(head + payload)
+        head = struct.pack("!BBHHH", request, 0, 0, mine, number & 0xFFFF)
+        total = checksum(head + payload)  # the kernel makes ICMPv6's, which covers addresses (RFC 3542, 3.1)
         peer.sendto(head[:2] + struct.pack("!H", total) + head[4:] + payload, (plan["to"], 0))
 
     def read(packet: bytes) -> int:
-        message = packet[(packet[0] & 15) * 4 :]
-        if len(message) < 20 or message[0] != 0 or message[8:16] != token:
+        message = packet if six else packet[(packet[0] & 15) * 4 :]
+        if len(message) < 20 or message[0] != answer or message[8:16] != token:
             return -1
         return int(struct.unpack("!I", message[16:20])[0])
 
@@ -174,18 +182,60 @@ def reply(packet: bytes) -> tuple[int, int] | None:
     return int(struct.unpack("!I", bootp[4:8])[0]), kind
 
 
+# --- DHCPv6
+
+
+def dhcp6(plan: Plan) -> Record:
+    """SOLICIT or INFORMATION-REQUEST, as frames of our own, with the identity that the guest's client has."""
+    peer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETHERTYPE_IPV6))
+    peer.bind((plan["device"], _ETHERTYPE_IPV6))
+    mac: bytes = peer.getsockname()[4]
+    first = struct.unpack("!I", b"\0" + os.urandom(3))[0] & 0x7F0000
+    offered = socket.inet_pton(socket.AF_INET6, plan["address"]) if plan.get("address") else b""
+
+    def send(number: int) -> None:
+        peer.send(frame6(mac, first + number, solicits=bool(offered)))
+
+    def read(packet: bytes) -> int:
+        ip = packet[14:]
+        if len(ip) < 52 or ip[6] != socket.IPPROTO_UDP or struct.unpack("!HH", ip[40:44]) != (547, 546):
+            return -1
+        kind, xid = ip[48], int.from_bytes(ip[49:52], "big")
+        return xid - first if kind == (_ADVERTISE if offered else _REPLY) and offered in ip[52:] else -1
+
+    return exchange(plan, peer, send, read)
+
+
+def frame6(mac: bytes, xid: int, *, solicits: bool) -> bytes:
+    """Gives a whole frame to all servers on the link, of a client whose id is its MAC (RFC 8415)."""
+    client = struct.pack("!HH", 3, 1) + mac  # DUID-LL
+    options = [(_CLIENT_ID, client), (_ELAPSED, b"\0\0"), (_OPTION_REQUEST, struct.pack("!H", _NAME_SERVERS))]
+    if solicits:
+        options.append((_IA_NA, mac[2:] + bytes(8)))
+    message = (xid | (_SOLICIT if solicits else _INFORMATION_REQUEST) << 24).to_bytes(4, "big")
+    message += b"".join(struct.pack("!HH", code, len(value)) + value for code, value in options)
+    own = socket.inet_pton(socket.AF_INET6, "fe80::")[:8] + bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE)) + mac[3:]
+    size = 8 + len(message)
+    udp = struct.pack("!HHHH", 546, 547, size, 0) + message
+    total = checksum(own + _ALL_SERVERS + struct.pack("!II", size, socket.IPPROTO_UDP) + udp) or 0xFFFF
+    udp = udp[:6] + struct.pack("!H", total) + udp[8:]
+    head = struct.pack("!IHBB", 6 << 28, size, socket.IPPROTO_UDP, 1) + own + _ALL_SERVERS
+    return _ALL_SERVERS_MAC + mac + struct.pack("!H", _ETHERTYPE_IPV6) + head + udp
+
+
 # --- HTTP
 
 
 def http(plan: Plan) -> Record:
     """A request on a connection of its own each time; many may be under way."""
     record = Record()
+    host = f"[{plan['to'].partition('%')[0]}]" if ":" in plan["to"] else plan["to"]
 
     async def ask(number: int) -> None:
         try:
             async with asyncio.timeout(plan["wait_s"]):
                 reader, writer = await asyncio.open_connection(plan["to"], 80)
-                head = f"GET {plan['path']} HTTP/1.0\r\nHost: {plan['to']}\r\n\r\n"
+                head = f"GET {plan['path']} HTTP/1.0\r\nHost: {host}\r\n\r\n"
                 writer.write(head.encode())
                 said = await reader.read()
                 writer.close()
@@ -206,7 +256,7 @@ def http(plan: Plan) -> Record:
     return record
 
 
-KINDS: dict[str, Callable[[Plan], Record]] = {"icmp": icmp, "dhcp": dhcp, "http": http}
+KINDS: dict[str, Callable[[Plan], Record]] = {"icmp": icmp, "dhcp": dhcp, "dhcp6": dhcp6, "http": http}
 
 if __name__ == "__main__":
     wanted: Plan = json.loads(sys.argv[1])

@@ -67,17 +67,33 @@ class Loss(NamedTuple):
 def victims(scene: Scene) -> list[Victim]:
     """Gives every process that a walk could need."""
     p, red, alone = scene.places, scene.networks["red"]["id"], scene.networks["alone"]["id"]
+    return [
+        *of_every_scene(scene),
+        Victim("dnsmasq", p.network, f"dhcp/{red}/"),
+        Victim("haproxy-qdhcp", p.network, f"ns-metadata-proxy/{alone}.conf"),
+    ]
+
+
+def of_every_scene(scene: Scene) -> list[Victim]:
+    """Gives the processes that are there whatever is made."""
+    p = scene.places
     hosts = (p.network, p.bob, p.daisy)
     return [
         *(Victim("agent", host, "netglass.agent.main") for host in hosts),
         Victim("server", p.controller, "netglass server"),
         *(Victim("ovs-vswitchd", host, "ovs-vswitchd unix:") for host in hosts),
         *(Victim("ovsdb-server", host, "ovsdb-server /etc") for host in hosts),
-        Victim("dnsmasq", p.network, f"dhcp/{red}/"),
         Victim("haproxy-router", p.network, f"ns-metadata-proxy/{scene.router}.conf"),
-        Victim("haproxy-qdhcp", p.network, f"ns-metadata-proxy/{alone}.conf"),
         Victim("metadata-agent", p.network, "netglass.metadata.main"),
     ]
+
+
+def needs(scene: Scene, *hosts: str, also: Iterable[str] = ()) -> frozenset[str]:
+    """Gives the processes that a walk needs: switches of hosts, and others on the network host."""
+    # A userspace switch forwards nothing while its database is away: its main thread does both, and asks for the
+    # database once a second (seen on Open vSwitch 3.1).
+    switches = {f"{name}@{host}" for host in hosts for name in ("ovs-vswitchd", "ovsdb-server")}
+    return frozenset(switches | {f"{name}@{scene.places.network}" for name in also})
 
 
 def probes(scene: Scene) -> list[Probe]:
@@ -86,14 +102,11 @@ def probes(scene: Scene) -> list[Probe]:
     one, far, uno = (lab.to_guest(scene[name].id) for name in ("one", "far", "uno"))
     bob, daisy, network = p.bob, p.daisy, p.network
 
-    def needs(*hosts: str, also: Iterable[str] = ()) -> frozenset[str]:
-        # A userspace switch forwards nothing while its database is away: its main thread does both, and asks for the
-        # database once a second (seen on Open vSwitch 3.1).
-        switches = {f"{name}@{host}" for host in hosts for name in ("ovs-vswitchd", "ovsdb-server")}
-        return frozenset(switches | {f"{name}@{network}" for name in also})
-
     def icmp(name: str, to: list[str], address: str, *hosts: str) -> Probe:
-        return Probe(name, to, {"kind": "icmp", "to": address}, needs(*hosts))
+        return Probe(name, to, {"kind": "icmp", "to": address}, needs(scene, *hosts))
+
+    def asks(name: str, to: list[str], *also: str) -> Probe:
+        return Probe(name, to, _METADATA, needs(scene, bob, network, also=(*also, "metadata-agent")))
 
     leased = {"kind": "dhcp", "to": scene.dhcp_address("red"), "device": "eth0", "address": scene["far"].address}
     return [
@@ -103,9 +116,9 @@ def probes(scene: Scene) -> list[Probe]:
         icmp("7 router, two hosts", one, scene["other"].address, bob, daisy, network),
         icmp("8 internet", one, INTERNET, bob, network),
         icmp("9 floating IP", lab.to_host("client"), scene.floating(), daisy, network),
-        Probe("10 DHCP", far, leased, needs(daisy, network, also=("dnsmasq",))),
-        Probe("11 metadata, router", one, _METADATA, needs(bob, network, also=("haproxy-router", "metadata-agent"))),
-        Probe("11 metadata, qdhcp", uno, _METADATA, needs(bob, network, also=("haproxy-qdhcp", "metadata-agent"))),
+        Probe("10 DHCP", far, leased, needs(scene, daisy, network, also=("dnsmasq",))),
+        asks("11 metadata, router", one, "haproxy-router"),
+        asks("11 metadata, qdhcp", uno, "haproxy-qdhcp"),
         icmp("13 the other project", uno, scene["due"].address, bob, daisy),
         icmp("14 qdhcp", far, scene.dhcp_address("red"), daisy, network),
     ]

@@ -53,6 +53,9 @@ def paths(scene: Scene) -> Iterator[tuple[str, list[str], list[str], str]]:
     for name in ("near", "far", "beside", "other"):
         if name in scene.guests:
             yield f"one to {name}", from_one, lab.to_guest(scene[name].id), scene[name].address
+    if "uno" in scene.guests:
+        uno, due = scene["uno"], scene["due"]
+        yield "the other project's uno to due", lab.to_guest(uno.id), lab.to_guest(due.id), due.address
     yield "one to the internet", from_one, lab.to_host("internet"), INTERNET
     yield "client to a floating IP", lab.to_host("client"), lab.to_guest(far.id), scene.floating()
     inside = ["ip", "netns", "exec", scene.in_dhcp("red").netns]

@@ -249,6 +249,11 @@ class PortTag(Thing, frozen=True, kw_only=True):
     def key(self) -> str:
         return self.port
 
+    @property
+    def late(self) -> bool:
+        """Says whether daemons serve those behind the port: all but routers' ports, which just forward."""
+        return self.owner != "routing"
+
 
 class Address(Thing, frozen=True, kw_only=True):
     """An address on a device."""

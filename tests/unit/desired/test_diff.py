@@ -94,6 +94,14 @@ def test_devices_are_made_before_what_plugs_them_in_and_internal_ones_moved_afte
     assert gone == ["port_tags", "switch_ports", "links"]
 
 
+def test_a_routers_port_is_let_through_before_daemons_start_and_what_they_serve_after() -> None:
+    routers = msgspec.structs.replace(TAG, owner="routing", port="qr-1")
+    daemon = Daemon(owner="dhcp", intent=("network:1",), name="dnsmasq-1", netns="", argv=("dnsmasq", "-k"))
+    wanted = msgspec.structs.replace(EMPTY, port_tags=(TAG, routers), daemons=(daemon,))
+    steps = [(step.kind, [thing.key for thing in step.add]) for step in making(plan(wanted, EMPTY))]
+    assert steps == [("port_tags", ["qr-1"]), ("daemons", ["dnsmasq-1"]), ("port_tags", ["qvo1"])]
+
+
 def test_a_difference_reads_as_what_is_to_be_done() -> None:
     daemon = Daemon(owner="dhcp", intent=("network:1",), name="dnsmasq-1", netns="", argv=("dnsmasq", "-k"))
     other = msgspec.structs.replace(daemon, argv=("dnsmasq",))

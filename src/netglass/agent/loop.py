@@ -64,6 +64,8 @@ class Loop:
         self._paused = False
         self._unread: tuple[str, ...] = ()
         self._dirty: set[str] = set()
+        self._told: set[str] = set()  # those of the dirty kinds of which intent wants something else
+        self._put_off = False
         self._sweep_at = 0.0
         self._beat_at = 0.0
         self._first = True
@@ -128,6 +130,7 @@ class Loop:
             self._desired = self._compile(news.snapshot, self._host)
             changed = _changed_kinds(before, self._desired)
             self._dirty |= changed
+            self._told |= changed
             self._rounds.at_work |= bool(changed)
             self._reports.intent(news.snapshot, self._desired)
             known = () if before is None else before.diagnostics
@@ -165,7 +168,7 @@ class Loop:
 
     def _round(self, desired: HostState) -> None:
         started = time.monotonic()
-        kinds, self._dirty = self._dirty, set()
+        kinds = self._due_now()
         if self._paused:
             self._rounds.look(desired, kinds)
             self._dirty |= self._senses.listen(namespace.name for namespace in desired.namespaces)
@@ -178,6 +181,17 @@ class Loop:
         self._dirty |= self._senses.listen(namespace.name for namespace in desired.namespaces)
         self._tell(made, removed, time.monotonic() - started)
         self._report()
+
+    def _due_now(self) -> set[str]:
+        """Takes the kinds of this round out of the dirty ones: all, but that news of intent goes first, once.
+
+        What the round before changed is looked at again after what is new was made, and not before.
+        """
+        told, self._told = self._told, set()
+        self._put_off = bool(told) and told < self._dirty and not self._put_off
+        kinds = told if self._put_off else self._dirty
+        self._dirty = self._dirty - kinds
+        return kinds
 
     def _remove(self) -> Outcome:
         end = time.monotonic() + _REMOVING_S

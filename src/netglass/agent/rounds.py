@@ -95,6 +95,7 @@ class Rounds:
         self._retries = retries
         self._clock = clock
         self._plan = Plan(host="")
+        self._surplus: dict[str, int] = {}
         self._begun: dict[str, int] = {}  # how many there were when a removal was first interrupted, by kind
 
     def compare(self, desired: HostState, kinds: Iterable[str]) -> Plan:
@@ -126,6 +127,7 @@ class Rounds:
         """Compares, and changes nothing; gives the kinds that could be read."""
         self._plan, read = self._compare(desired, kinds)
         self.known |= read
+        self._surplus |= {kind: len(self._plan.of(kind).delete) for kind in read}
         self._settle(read, self._plan)
         self.healing.looked(sorted(read), self._plan.of, at_work=self.at_work)
         return read
@@ -171,8 +173,8 @@ class Rounds:
 
     @property
     def surplus(self) -> int:
-        """Gives how many objects the last comparison found that are ours and not wanted."""
-        return sum(len(part.delete) for part in self._plan.kinds)
+        """Gives how many objects are ours and not wanted, as each kind was last found."""
+        return sum(self._surplus.values())
 
     # --- observing
 

@@ -6,7 +6,8 @@ and serves it; only what speaks unasked, and a guest's boot, come later.
 Some kinds have two turns (`Thing.late`).  An internal port's device is made by the switch, so that such links are
 moved and set after the switch ports, while all others must be there before them.  A namespace's own settings, which
 devices take on as they arrive, come before these, and those of devices after them.  A daemon that speaks as soon as it
-starts does so once it is heard.  A router forwards as soon as it is guarded, before the daemons beside it are started.
+starts does so once it is heard.  A router forwards, and neighbours are told of it, as soon as it is guarded, before the
+daemons beside it are started.
 
 Removing comes after all making (the kernel takes 20-50 ms to delete a device), and begins with what lets packets
 through.
@@ -44,11 +45,11 @@ MAKING = (
     Stage("flows"),
     Stage("connections"),  # after all that could accept new ones
     Stage("port_tags", late=False),
+    Stage("announcements"),  # routers'; heard only once the port has its tag
     Stage("files"),
     Stage("daemons", late=False),
     Stage("port_tags", late=True),
     Stage("daemons", late=True),
-    Stage("announcements"),  # heard only once the port has its tag
     Stage("guest_boots"),
 )
 

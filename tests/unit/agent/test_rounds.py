@@ -140,6 +140,18 @@ def test_taking_away_gives_way_and_goes_on_where_it_stopped() -> None:
     assert removed == ["port_tags", "switch_ports", "namespaces", "namespaces", "namespaces"]
 
 
+def test_what_is_left_over_counts_until_its_own_kind_is_looked_at_again() -> None:
+    machine = Machine()
+    machine.round(STATE)
+    machine.rounds.look(EMPTY, ALL_KINDS)
+    assert machine.rounds.surplus == 5
+    machine.rounds.look(EMPTY, {"flows"})
+    assert machine.rounds.surplus == 5
+    machine.round(EMPTY)
+    machine.rounds.look(EMPTY, ALL_KINDS)
+    assert machine.rounds.surplus == 0
+
+
 def test_what_was_not_reached_is_looked_at_again_though_nothing_of_it_was_changed() -> None:
     machine = Machine()
     machine.round(STATE)

@@ -56,7 +56,7 @@ class Healing:
                 for key in off.keys() - known:
                     thing, was = off[key]
                     self._damaged.setdefault((kind, key), _Damage(self._wall(), self._clock(), thing, was))
-            self._off[kind] = set(off)
+            self._off[kind] = set(off) | {thing.key for thing in part.awaiting}
             for place in [place for place in self._damaged if place[0] == kind and place[1] not in off]:
                 self._healed.append(self._told(self._damaged.pop(place)))
 

@@ -85,3 +85,18 @@ def test_what_was_wrong_is_told_in_short() -> None:
     machine.round(state)
     [(_, _, was, _)] = machine.round(state)
     assert len(was) < 300
+
+
+def test_a_port_that_somebody_plugs_in_is_no_damage() -> None:
+    awaited = msgspec.structs.replace(PORT, awaited=True)
+    state = msgspec.structs.replace(STATE, switch_ports=(awaited,))
+    machine = Machine()
+    for thing in (PORT, TAG):
+        del machine.shelf.things[thing.kind, thing.key]
+    machine.round(state)
+    machine.round(state)
+    machine.rounds.healing.take()
+    machine.shelf.things["switch_ports", PORT.key] = awaited
+    machine.shelf.things["port_tags", TAG.key] = msgspec.structs.replace(TAG, vlan=0)
+    assert machine.round(state) + machine.round(state) == []
+    assert machine.shelf.things["port_tags", TAG.key] == TAG

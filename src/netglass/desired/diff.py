@@ -139,7 +139,10 @@ def _plan_kind(
         if found is None:
             (awaiting if awaited(thing) else add).append(thing)
         elif found is not thing and facts(found) != facts(thing):
-            change.append((found, thing))
+            if kind in (PortTag, Flow) and awaited(thing):
+                awaiting.append(thing)  # it is about another device, which has that name and is not the one
+            else:
+                change.append((found, thing))
     delete = () if kind.kind == "sysctls" else tuple(left[key] for key in sorted(left) if not awaited(left[key]))
     if not (add or change or delete or awaiting):
         return None

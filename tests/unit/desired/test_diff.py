@@ -52,6 +52,13 @@ def test_the_tag_of_an_awaited_port_is_waited_for_with_it() -> None:
     assert plan(state(switch_ports=PORT, port_tags=TAG), EMPTY).of("port_tags").add == (TAG,)
 
 
+def test_a_device_that_has_an_awaited_ports_name_and_is_not_it_gets_no_tag() -> None:
+    wanted = state(switch_ports=msgspec.structs.replace(PORT, awaited=True), port_tags=TAG)
+    strangers = msgspec.structs.replace(TAG, vlan=0)
+    found = plan(wanted, state(port_tags=strangers)).of("port_tags")
+    assert (found.awaiting, found.change, found.add) == ((TAG,), (), ())
+
+
 def test_a_setting_goes_with_its_device_and_is_never_deleted() -> None:
     assert plan(EMPTY, state(sysctls=Sysctl(**WHY, netns="", name="a", value="1"))) == Plan(host="h")
 

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import pytest
 from hosted import kill_switch, on_a_host, shell, start_switch
+from one_host import on_one_host
 from whole_agent import whole_agent
 
-from golden.stories import BASIC_USE_CASES, DHCP_PORT, NET1, VM, VM_PORT
+from golden.stories import DHCP_PORT, NET1, VM, VM_PORT
 from netglass.base.ids import qbr_name, qvb_name, qvo_name, tap_name
 from netglass.host import children
-from netglass.model.resources import Host, Image, LocalVlan, Network, Port, Row, Server, Subnet
 
 pytestmark = pytest.mark.host
 
@@ -23,25 +22,6 @@ HEALED_WITHIN_S = 2.0
 NETNS = f"qdhcp-{NET1}"
 DHCP_TAP = tap_name(DHCP_PORT)
 HOST_FILE = f"/var/lib/neutron/dhcp/{NET1}/host"
-
-
-def on_one_host(driver: str) -> list[Row]:
-    """Gives the blog post's network with its DHCP server and its VM on one host, which is called ``all``."""
-    rows: list[Row] = []
-    for row in BASIC_USE_CASES:
-        match row:
-            case Host(id="control"):
-                settings = msgspec.structs.replace(row.settings, firewall_driver=driver)
-                rows.append(msgspec.structs.replace(row, id="all", roles=("hypervisor", "network"), settings=settings))
-            case LocalVlan(host="control"):
-                rows.append(msgspec.structs.replace(row, id=f"all/{NET1}", host="all"))
-            case Port():
-                rows.append(msgspec.structs.replace(row, host_id="all"))
-            case Server():
-                rows.append(msgspec.structs.replace(row, host="all", vm_state="active"))
-            case Network() | Subnet() | Image():
-                rows.append(row)
-    return rows
 
 
 def _switch_dies() -> None:

@@ -19,6 +19,7 @@ import msgspec
 from netglass.agent.appliers.guests import Guests
 from netglass.agent.config import Config, Settings
 from netglass.agent.main import appliers_of, build
+from netglass.agent.plugged import Plugged
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
 from netglass.compile.compiler import compile_host
@@ -123,6 +124,7 @@ class WholeAgent:
         self._database = Database()
         self._database.await_ready(5)
         watched = Guests(Path(config.run_directory) / "guests")
+        self._plugged = Plugged(self._database)
         self._observer = Rounds(appliers_of(config, self._database, watched), Retries())
 
     def differs(self) -> Plan:
@@ -131,7 +133,7 @@ class WholeAgent:
         What was said to neighbours is not there to be seen.
         """
         self._database.run()
-        return self._observer.compare(self._desired, ALL_KINDS - {"announcements"})
+        return self._observer.compare(self._plugged.named(self._desired), ALL_KINDS - {"announcements"})
 
     def await_settled(self, seconds: float, also: Callable[[], bool] = lambda: True) -> float:
         """Waits until nothing differs and `also` holds; gives how long it took, fails with what differs."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from netglass.agent.answers import Answers
+from netglass.agent.plugged import Plugged
 from netglass.agent.reports import Reports
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Outcome, Rounds
@@ -43,6 +44,7 @@ class Parts(NamedTuple):
     retries: Retries
     reports: Reports
     answers: Answers
+    plugged: Plugged
 
 
 class Loop:
@@ -60,7 +62,9 @@ class Loop:
         self._retries = parts.retries
         self._reports = parts.reports
         self._answers = parts.answers
-        self._desired: HostState | None = None
+        self._plugged = parts.plugged
+        self._intended: HostState | None = None  # as compiled: ports of others under the names that are expected
+        self._desired: HostState | None = None  # under those that they were given
         self._paused = False
         self._unread: tuple[str, ...] = ()
         self._dirty: set[str] = set()
@@ -111,6 +115,8 @@ class Loop:
                 heard |= self._senses.wait(left)
         self._retries.heard(heard, time.monotonic())
         self._dirty |= heard
+        if "switch_ports" in heard and self._intended is not None:
+            self._want(self._intended)
 
     def _patience(self) -> float:
         """Gives how long nothing needs to be done, in seconds, at most a tick."""
@@ -125,16 +131,13 @@ class Loop:
     def _take(self, news: News) -> bool:
         """Takes over what came from the server; gives whether intent is another one now."""
         if news.snapshot is not None:
-            before = self._desired
+            before = self._intended
             self._pause(news.snapshot)
-            self._desired = self._compile(news.snapshot, self._host)
-            changed = _changed_kinds(before, self._desired)
-            self._dirty |= changed
-            self._told |= changed
-            self._rounds.at_work |= bool(changed)
-            self._reports.intent(news.snapshot, self._desired)
+            self._intended = self._compile(news.snapshot, self._host)
+            self._want(self._intended)
+            self._reports.intent(news.snapshot, self._intended)
             known = () if before is None else before.diagnostics
-            for diagnostic in self._desired.diagnostics:
+            for diagnostic in self._intended.diagnostics:
                 if diagnostic not in known:
                     log.warning("%s: %s", diagnostic.code, diagnostic.text)
         self._reports.revision(news.revision)
@@ -157,6 +160,14 @@ class Loop:
         if not unread:
             log.info("all that is wanted is understood again")
         return True
+
+    def _want(self, intended: HostState) -> None:
+        """Wants what was compiled, with the ports of others by the names that they have now."""
+        before, self._desired = self._desired, self._plugged.named(intended)
+        changed = _changed_kinds(before, self._desired)
+        self._dirty |= changed
+        self._told |= changed
+        self._rounds.at_work |= bool(changed)
 
     def _pause(self, snapshot: Snapshot) -> None:
         row = snapshot.get(Host, self._host)
@@ -221,4 +232,6 @@ class Loop:
 def _changed_kinds(before: HostState | None, after: HostState) -> set[str]:
     if before is None:
         return set(ALL_KINDS)
+    if before is after:
+        return set()
     return {kind for kind in ALL_KINDS if before.things(kind) != after.things(kind)}

@@ -36,6 +36,7 @@ from netglass.agent.appliers.switch import Switch
 from netglass.agent.appliers.sysctls import Sysctls
 from netglass.agent.config import AUTO, Config, ConfigError, host_settings, load_config
 from netglass.agent.loop import Loop, Parts
+from netglass.agent.plugged import Plugged
 from netglass.agent.reports import Reports
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import Rounds
@@ -114,7 +115,7 @@ def build(config: Config) -> Loop:
         database.await_ready(_SWITCH_S)  # a machine that boots: both may start at the same time
     except SwitchUnreachable as error:
         log.warning("%s; going on without the switch until it is there", error)
-    return Loop(config.host, compile_host, Parts(senses, uplink, rounds, retries, reports, answers))
+    return Loop(config.host, compile_host, Parts(senses, uplink, rounds, retries, reports, answers, Plugged(database)))
 
 
 def appliers_of(config: Config, database: Database, guests: Guests) -> list[Applier]:

@@ -4,8 +4,9 @@ Hybrid (``iptables_hybrid``): guest - tap - qbr - qvb | qvo - br-int, so that fi
 Native (``openvswitch``):     guest - tap - br-int.
 
 A port whose device is a server of ours on this host is plugged by us; the tap comes with the guest.  Every other
-guest's port is plugged by an outside compute service, as Nova with os-vif does: its device on br-int is awaited, and
-only the tag is ours.
+guest's port is plugged by an outside compute service, as Nova with os-vif does: a device on br-int that has the port's
+id as its iface-id is awaited, and only the tag is ours.  Its name may be any, but where a guest is filtered on a Linux
+bridge of its own: there the name that such a bridge's end has is the compute service's word that it stands before it.
 
 A port gets its network's tag only when it, its network and the host's part in the network are as they must be.
 Else it stays on the dead VLAN, and a flow of its own drops, and counts, what it sends: the tag is not enough, since an
@@ -98,7 +99,16 @@ def mtu_of(place: Place, port: Port) -> int:
 
 def _outside(place: Place, port: Port, hybrid: bool) -> Iterator[Thing]:
     device = qvo_name(port.id) if hybrid else tap_name(port.id)
-    yield SwitchPort(owner=OWNER, intent=(ref(port),), bridge=INTEGRATION, name=device, awaited=True)
+    bridged = hybrid and place.filtering and port.port_security_enabled
+    yield SwitchPort(
+        owner=OWNER,
+        intent=(ref(port),),
+        bridge=INTEGRATION,
+        name=device,
+        external_ids={"iface-id": port.id},
+        awaited=True,
+        any_name=not bridged,
+    )
     yield _tag(place, port, device, OWNER)  # no flow: it could not name a port that is not there yet
 
 

@@ -191,7 +191,8 @@ class Bridge(Thing, frozen=True, kw_only=True):
 class SwitchPort(Thing, frozen=True, kw_only=True):
     """A port with one interface on an Open vSwitch bridge; new ports start on the dead VLAN.
 
-    awaited  somebody else plugs it (an outside compute service): never made or deleted by us, only tagged
+    awaited   somebody else plugs it (an outside compute service): never made or deleted by us, only tagged
+    any_name  awaited by its iface-id, whatever its name on the bridge; `name` is what compute services call it
     """
 
     kind: ClassVar[str] = "switch_ports"
@@ -204,6 +205,7 @@ class SwitchPort(Thing, frozen=True, kw_only=True):
     trunk: bool = False  # True: carries all tags (patch, NIC); never on the dead VLAN
     ofport: int = 0  # OpenFlow port number, 1..65279; 0: as the switch gives it
     awaited: bool = False
+    any_name: bool = False
 
     @property
     def key(self) -> str:

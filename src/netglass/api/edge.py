@@ -29,6 +29,10 @@ Ready = Callable[[], Awaitable[None]]
 _log = logging.getLogger("netglass.api")
 
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding a body may raise, for bytes that are no UTF-8 and for thousands of brackets in one another too."""
+
+
 def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Gives `value` (msgspec-encodable) as a JSON response."""
     return Response(msgspec.json.encode(value), status, headers, "application/json")
@@ -45,7 +49,7 @@ async def read_json(request: Request) -> dict[str, Any]:
         raise UnsupportedMediaType(f"Unsupported Content-Type {content_type!r}: send application/json.")
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:  # the latter for thousands of brackets in one another
+    except UNREADABLE as error:
         raise Invalid(f"Malformed request body: {error}.", fault="HTTPBadRequest") from error
     if not isinstance(value, dict):
         raise Invalid("Malformed request body: a JSON object is wanted.", fault="HTTPBadRequest")

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from netglass.api.edge import BODY_LIMIT, endpoint, read_body, reply
+from netglass.api.edge import BODY_LIMIT, UNREADABLE, endpoint, read_body, reply
 from netglass.api.feed import Feed, FeedResponse, Since
 from netglass.api.services import Services
 from netglass.base.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized, UserError
@@ -205,7 +205,7 @@ def _agent(host: str, request: Request) -> Caller:
 async def _read(request: Request, wanted: type[S], limit: int = BODY_LIMIT) -> S:
     try:
         return msgspec.json.decode(await read_body(request, limit), type=wanted)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Invalid(f"Malformed request body: {error}.", fault="HTTPBadRequest") from error
 
 

@@ -11,7 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from netglass.api.edge import read_body, reply
+from netglass.api.edge import UNREADABLE, read_body, reply
 from netglass.api.hosts import named_host
 from netglass.api.operations.desk import Desk, now
 from netglass.base.errors import Invalid, Unavailable
@@ -55,7 +55,7 @@ class Hosts:
         host = self._desk.known(request.path_params["host"])
         try:
             wanted = msgspec.json.decode(await read_body(request), type=_Pause, strict=True)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise Invalid(f'The body must be {{"paused": true}} or {{"paused": false}}: {error}.') from None
 
         def decide(draft: Draft, fresh: Fresh) -> Host:
@@ -70,7 +70,7 @@ class Hosts:
         caller, host = self._desk.require_admin(request), named_host(request)
         try:
             wanted = msgspec.json.decode(await read_body(request), type=_Invite, strict=True)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise Invalid(f"The body must be an object with servers, a list of URLs: {error}.") from None
         token = secrets.token_urlsafe(24)
         expires_at = (datetime.now(UTC) + TOKEN_LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ")

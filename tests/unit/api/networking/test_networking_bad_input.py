@@ -232,6 +232,7 @@ BODIES = [
     (b"{", JSON, 400, "HTTPBadRequest", "Malformed request body"),
     (b"", JSON, 400, "HTTPBadRequest", "Malformed request body"),
     (b"\xff\xfe", JSON, 400, "HTTPBadRequest", "Malformed request body"),
+    (b'{"network":{"name":"\xff"}}', JSON, 400, "HTTPBadRequest", "Malformed request body"),
     (b"[]", JSON, 400, "HTTPBadRequest", "Malformed request body"),
     (b"{}", JSON, 400, "HTTPBadRequest", "Resource body required"),
     (b'{"net": {}}', JSON, 400, "HTTPBadRequest", "Unable to find 'network' in request body"),

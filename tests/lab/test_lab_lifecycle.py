@@ -208,7 +208,7 @@ def test_a_commands_status_and_input_are_its_own(lab: TestLab) -> None:
 )
 def test_what_is_not_there_is_refused_with_what_is(lab: TestLab, words: tuple[str, ...], said: str) -> None:
     refused = netglass("lab", words[0], "--lab", lab.name, *words[1:], check=False)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert said in refused.stderr
 
 
@@ -220,5 +220,5 @@ def test_a_lab_from_another_description_is_not_mixed_with_the_one_that_is_up(pla
 
     refused = _up(str(other), check=False)
 
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "another description" in refused.stderr

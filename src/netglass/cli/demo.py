@@ -58,9 +58,11 @@ def demo(
     """Bring labs up and show on them, command by command, what two documents say of a cloud's networks.
 
     \b
-    vlan  Create a network, launch guests, serve DHCP: three hosts, VLANs between them.
-    gre   How packets flow: hypervisors bob and daisy, network node and controller, GRE between them; routers, the
-          internet, floating IPs, DHCP, metadata.
+    vlan  Create a network, launch guests, serve DHCP: three hosts, VLANs
+          between them.
+    gre   How packets flow: hypervisors bob and daisy, network node and
+          controller, GRE between them; routers, the internet, floating IPs,
+          DHCP, metadata.
 
     Each claim has a tick or a cross. Exit status 0 only if every claim held. The labs stay up; running it again uses
     what is there.

@@ -19,8 +19,8 @@ def diff(
     The host's agent looks at the machine now and answers; nothing is changed by asking.  Each object is one line:
 
     \b
-      + wanted, and not there        ~ there, and not as wanted
-      - there, and not wanted        ? to be made by somebody else, and not there yet
+      + wanted, and not there      ~ there, and not as wanted
+      - there, and not wanted      ? somebody else's to make, and not there yet
       ! cannot be put right; with the reason
 
     Only objects that carry Netglass's mark are looked at: what is somebody else's is no difference.

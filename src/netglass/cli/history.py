@@ -28,7 +28,7 @@ def history(
 
     \b
       netglass history --healed
-      netglass history --healed --host compute1 --since 2026-11-21T12:00:00Z --json
+      netglass history --healed --host compute1 --since 2026-11-21T12:00:00Z
     """
     from netglass.cli.cloud import Cloud, CloudError
 

@@ -84,13 +84,16 @@ def add(
 
 
 @app.command()
-def revoke(host: str = _HOST) -> None:
+def revoke(host: str = _HOST, as_json: bool = _JSON) -> None:
     """Shut HOST out: no server listens to it, or tells it anything, until it joins by a new token.
 
     What is on it stays as it is; its guests go on.
     """
     _asked(lambda cloud: cloud.delete("network", f"/netglass/v1/hosts/{host}/credential"))
-    typer.echo(f"{host} is shut out; netglass host add {host} lets it in again")
+    if as_json:
+        typer.echo(json.dumps({"host": host, "revoked": True}, indent=2))
+    else:
+        typer.echo(f"{host} is shut out; netglass host add {host} lets it in again")
 
 
 def _set_paused(host: str, *, paused: bool, as_json: bool) -> None:

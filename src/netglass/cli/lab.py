@@ -1,6 +1,7 @@
 """``netglass lab``: several real hosts on this one machine, and ways into them.
 
-Exit status: 0 good, 1 a failure or something down, 2 wrong usage; `exec`, `shell` and `guest` pass on the command's.
+Exit status: 0 good, 1 a failure or something down, 2 wrong usage (no such lab, host, guest, user or file; not root);
+`exec`, `shell` and `guest` pass on the command's.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def _told() -> Iterator[None]:
         yield
     except LabError as error:
         typer.echo(f"netglass lab: {printable(str(error), keep=_OWN)}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if error.usage else 1) from None
 
 
 class _Progress:
@@ -101,7 +102,21 @@ def up(
     lab: str = typer.Option("", "--lab", help="Another name for it.", show_default=False),
     as_json: bool = _JSON,
 ) -> None:
-    """Bring a lab up; where it is up already, wait until it is ready."""
+    """Bring a lab up; where it is up already, wait until it is ready.
+
+    Its hosts are namespaces on this machine, each with a switch, daemons and /etc, /run and /var of its own, wired as
+    WHAT says, with a world outside of them.  One of them serves the API.  Needs root, and changes nothing else here.
+
+    \b
+      netglass lab up                    lab vlan: control, compute1, compute2
+      netglass lab up gre                GRE between bob and daisy; a network node
+      netglass lab up gre --lab mine     a second one, under another name
+      netglass lab up my.yaml            your own; netglass lab schema
+
+    An interrupted up can be repeated, or taken down; one with a dead host is mended by it.
+
+    Exit status: 0 ready, 1 not, and why, 2 wrong usage.
+    """
     with _told():
         wanted = topology.find_topology(what)
         if lab:
@@ -130,15 +145,28 @@ def _say_where_to_go(record: LabRecord, seconds: float) -> None:
 def down(
     name: str = typer.Argument("", help="Which lab, where several are up.", show_default=False),
     lab: str = _LAB,
+    as_json: bool = _JSON,
 ) -> None:
-    """Take a lab down; nothing of it is left."""
+    """Take a lab down; nothing of it is left: no process, namespace, device, mount or file, and no guest.
+
+    \b
+      netglass lab down              the only lab, or lab vlan
+      netglass lab down mine         lab mine
+
+    Exit status: 0 it is gone, or none was up, 1 something of it does not end, 2 there is no such lab.
+    """
     with _told():
         if not (name or lab or places.names()):
             typer.echo("No lab is up.", err=True)
+            if as_json:
+                _print_json({"lab": None, "seconds": 0.0})
             return
         place = places.choose(name or lab)
         with _Progress(f"lab {place.name}") as progress:
             build.take_down(place, progress.tell)
+            seconds = progress.seconds
+    if as_json:
+        _print_json({"lab": place.name, "seconds": round(seconds, 2)})
 
 
 @app.command("list")
@@ -162,7 +190,14 @@ def list_labs(as_json: bool = _JSON) -> None:
 
 @app.command()
 def status(lab: str = _LAB, as_json: bool = _JSON) -> None:
-    """Show how hosts, agents and guests are doing, of all labs or one; status 1 when not all is as it should be."""
+    """Show how hosts, agents and guests are doing, of all labs or one; status 1 when not all is as it should be.
+
+    \b
+      state  up, or down: its first process has ended; netglass lab up mends it
+      agent  realised: all that was asked for is in place; behind: not yet;
+             failing N: N objects cannot be made, netglass diff HOST says why;
+             silent: not heard of lately; unknown: the API cannot be asked
+    """
     with _told():
         wanted = [places.choose(lab)] if lab or not places.names() else [LabPlace(name) for name in places.names()]
         shown = [_status(place, _record(place)) for place in wanted]
@@ -224,14 +259,28 @@ def execute(
     command: list[str] = typer.Argument(..., help="What to run there, after --."),
     lab: str = _LAB,
 ) -> None:
-    """Run a command on a host."""
+    """Run a command on a host, as its root, with its standard input, output and exit status.
+
+    \b
+      netglass lab exec compute1 -- ovs-vsctl show
+      netglass lab exec control -- ip netns list
+      netglass lab exec compute2 -- tail /var/log/netglass/agent.log
+    """
     with _told():
         _become([*entry.host_words(places.choose(lab), host), *command])
 
 
 @app.command()
 def shell(host: str = typer.Argument(..., help="A host of the lab."), lab: str = _LAB) -> None:
-    """Open a shell on a host."""
+    """Open a shell on a host.  Its commands need no flags: they see this host's switch, namespaces and files.
+
+    \b
+      netglass lab shell compute1
+      root@compute1:~# ovs-vsctl show
+      root@compute1:~# ovs-ofctl dump-flows br-int
+      root@compute1:~# brctl show; ip netns list; ps -ef
+      root@compute1:~# exit
+    """
     with _told():
         _become([*entry.host_words(places.choose(lab), host, prompt=True), "bash", "--norc", "-i"])
 
@@ -242,7 +291,13 @@ def guest(
     command: list[str] = typer.Argument(None, help="What to run in it, after --; a shell when nothing is given."),
     lab: str = _LAB,
 ) -> None:
-    """Run a command inside a light guest."""
+    """Run a command inside a light guest, as its root; without a command, a shell.
+
+    \b
+      netglass lab guest vm1 -- ip addr
+      netglass lab guest vm1 -- ping -c 3 10.0.0.2
+      netglass lab guest vm1
+    """
     with _told():
         _become([*entry.guest_words(places.choose(lab), guest), *(command or ["sh"])])
 
@@ -253,7 +308,13 @@ def env(
     lab: str = _LAB,
     as_json: bool = _JSON,
 ) -> None:
-    """Print what an OpenStack client needs; for: eval "$(netglass lab env)"."""
+    """Print what an OpenStack client needs; for: eval "$(netglass lab env)".
+
+    \b
+      eval "$(netglass lab env)"                as admin
+      eval "$(netglass lab env --user demo)"    as a user of project demo
+      openstack network list
+    """
     with _told():
         place = places.choose(lab)
         found = entry.client_environment(place, _record(place), user)
@@ -265,7 +326,7 @@ def env(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of lab files."""
+    """Print the JSON Schema of lab files: what netglass lab up FILE takes, for an editor to complete and check."""
     _print_json(topology.schema())
 
 

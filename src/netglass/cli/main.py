@@ -5,6 +5,7 @@ Exit status: 0 good, 1 a finding or a failure, 2 wrong usage.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from importlib import import_module
 
@@ -50,7 +51,21 @@ def _named(wanted: list[str]) -> bool:
     return any(word in _VERBS or word in _GROUPS for word in wanted)
 
 
+def _unwrap(group: typer.Typer) -> None:
+    """Lets --help fill lines to the terminal's width; the code's own ends of lines stay only where a \\b says so."""
+    for command in group.registered_commands:
+        told = inspect.cleandoc(command.help or getattr(command.callback, "__doc__", None) or "")
+        command.help = "\n\n".join(
+            part.removeprefix("\b\n") if part.startswith("\b") else " ".join(part.split("\n"))
+            for part in told.split("\n\n")
+        )
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _unwrap(inner.typer_instance)
+
+
 def main() -> None:
     """Runs the command that ``sys.argv`` names."""
     _load(sys.argv[1:2])
+    _unwrap(app)
     app()

@@ -39,11 +39,12 @@ def trace(
     \b
     An end is written as:
       web1, router1, ID    a server, a router or a port, by name or id
-      10.0.0.7@net1        who has an address on a network; on an external one, somebody outside too
-      10.0.0.7             an address, as the source would use it (only as DESTINATION)
-      dhcp, dhcp:net1      the DHCP server of the other end's network, or of a network
-      outside, outside:ext the provider's router on the external network, or on one of several
-      metadata             where guests find their metadata, TCP port 80 (only as DESTINATION)
+      10.0.0.7@net1        who has an address on a network, on an external one
+                           somebody outside too
+      10.0.0.7             an address, as the source would use it (DESTINATION)
+      dhcp, dhcp:net1      the DHCP server of the other end's network, or of one
+      outside, outside:ext the provider's router on the external network
+      metadata             where guests find their metadata, TCP port 80
 
     arp asks who has the destination and does no more; dhcp is the search for a DHCP server.
 

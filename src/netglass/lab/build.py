@@ -79,8 +79,9 @@ def is_whole(place: LabPlace, record: LabRecord) -> bool:
 
 def _check_same(there: Topology, wanted: Topology) -> None:
     if there != wanted:
-        message = f"Lab {wanted.name!r} is there already, made from another description; take it down first:"
-        raise LabError(f"{message} netglass lab down --lab {wanted.name}")
+        message = f"Lab {wanted.name!r} is there already, made from another description. Take it down first:"
+        other = "or give this one another name: --lab NAME"
+        raise LabError(f"{message} netglass lab down {wanted.name}; {other}", usage=True)
 
 
 def _claim(place: LabPlace, topology: Topology, before: LabRecord | None) -> LabRecord:

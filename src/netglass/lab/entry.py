@@ -67,9 +67,9 @@ def find_guest(place: LabPlace, wanted: str) -> GuestPlace:
         return found[0]
     if found:
         ids = ", ".join(f"{g.server_id} on {g.host}" for g in found)
-        raise LabError(f"Lab {place.name!r} has {len(found)} guests called {wanted!r}; use an id: {ids}.")
+        raise LabError(f"Lab {place.name!r} has {len(found)} guests called {wanted!r}; use an id: {ids}.", usage=True)
     names = ", ".join(sorted(g.name for g in guests)) or "none"
-    raise LabError(f"Lab {place.name!r} has no guest {wanted!r} that runs; it has {names}.")
+    raise LabError(f"Lab {place.name!r} has no guest {wanted!r} that runs; it has {names}.", usage=True)
 
 
 def list_guests(place: LabPlace) -> list[GuestPlace]:
@@ -107,7 +107,7 @@ def client_environment(place: LabPlace, record: LabRecord, user: str) -> dict[st
     """
     password = read_secret(place, record.topology, f"{user}.password")
     if not password:
-        raise LabError(f"Lab {place.name!r} has no user {user!r}; it has admin and demo.")
+        raise LabError(f"Lab {place.name!r} has no user {user!r}; it has admin and demo.", usage=True)
     url = api_url(record.uplink)
     found = {
         "OS_AUTH_URL": f"{url}/identity",

@@ -76,7 +76,7 @@ class HostPlan:
 def check_machine() -> None:
     """Raises LabError when hosts could not work on this machine, and says why."""
     if os.geteuid() != 0:
-        raise LabError("A lab needs root: it makes namespaces and network devices.")
+        raise LabError("A lab needs root: it makes namespaces and network devices.", usage=True)
     for path in (INIT, Path(sys.prefix), Path(sys.base_prefix)):
         for hidden in HIDDEN:
             if path.is_relative_to(hidden):

@@ -120,7 +120,8 @@ class LabPlace:
         if record is None:
             raise LabError(f"There is no lab {self.name!r}; bring it up with: netglass lab up {self.name}")
         if host not in record.topology.hosts:
-            raise LabError(f"Lab {self.name!r} has no host {host!r}; it has {', '.join(record.topology.hosts)}.")
+            there = ", ".join(record.topology.hosts)
+            raise LabError(f"Lab {self.name!r} has no host {host!r}; it has {there}.", usage=True)
         child = self.children().get(self.host(host).root)
         if child is None:
             raise LabError(f"Host {host!r} of lab {self.name!r} is down; mend it with: netglass lab up {self.name}")
@@ -178,9 +179,11 @@ def choosing() -> Iterator[None]:
 
 
 def names() -> list[str]:
-    """Gives the labs that there are, up or in parts."""
+    """Gives the labs that there are, up or in parts.  Raises LabError where only root may know."""
     try:
         return sorted(entry.name for entry in LABS.iterdir() if entry.is_dir())
+    except PermissionError:
+        raise LabError(f"Labs are root's: only root may look into {LABS}.", usage=True) from None
     except OSError:
         return []
 
@@ -196,7 +199,10 @@ def choose(wanted: str) -> LabPlace:
         return LabPlace(name)
     if not there:
         raise LabError(f"No lab is up; bring one up with: netglass lab up {wanted}".rstrip())
-    raise LabError(f"There is no lab {name!r}; there is {', '.join(there)}. Name one with --lab.")
+    listed = ", ".join(there)
+    if wanted:
+        raise LabError(f"There is no lab {name!r}; there are: {listed}.", usage=True)
+    raise LabError(f"Several labs are up: {listed}. Say which with --lab, or with NETGLASS_LAB.", usage=True)
 
 
 def boot_id() -> str:

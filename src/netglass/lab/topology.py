@@ -40,7 +40,14 @@ DELEGATED_PREFIX = 56
 
 
 class LabError(NetglassError):
-    """The lab cannot do what it was asked to; the message says why and what to do."""
+    """The lab cannot do what it was asked to; the message says why and what to do.
+
+    usage  the caller can put it right: what was named is not there, or cannot be
+    """
+
+    def __init__(self, message: str, *, usage: bool = False) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -250,7 +257,7 @@ def find_topology(wanted: str) -> Topology:
     except OSError as error:
         known = ", ".join(builtin_names())
         message = f"{wanted!r} is neither a lab that comes with Netglass ({known}) nor a file: {error.strerror}."
-        raise LabError(message) from error
+        raise LabError(message, usage=True) from error
     return parse_topology(text, str(path))
 
 
@@ -259,12 +266,12 @@ def parse_topology(text: str, source: str) -> Topology:
     try:
         topology = msgspec.convert(yaml.safe_load(text), Topology)
     except yaml.YAMLError as error:
-        raise LabError(f"{source}: no YAML: {error}") from error
+        raise LabError(f"{source}: no YAML: {error}", usage=True) from error
     except msgspec.ValidationError as error:
-        raise LabError(f"{source}: {error}.") from error
+        raise LabError(f"{source}: {error}.", usage=True) from error
     faults = _faults(topology)
     if faults:
-        raise LabError("\n".join(f"{source}: {fault}" for fault in faults))
+        raise LabError("\n".join(f"{source}: {fault}" for fault in faults), usage=True)
     return topology
 
 
@@ -436,5 +443,5 @@ def renamed(topology: Topology, name: str) -> Topology:
     there = msgspec.structs.replace(topology, name=name)
     faults = _faults(there)
     if faults:
-        raise LabError("\n".join(faults))
+        raise LabError("\n".join(faults), usage=True)
     return there

@@ -26,5 +26,19 @@ def test_of_several_labs_the_default_one_is_meant(labs: Path) -> None:
 def test_of_several_labs_without_the_default_one_must_be_named(labs: Path) -> None:
     (labs / "one").mkdir()
     (labs / "two").mkdir()
-    with pytest.raises(LabError, match="--lab"):
+    with pytest.raises(LabError, match=r"Several labs are up: one, two\. Say which with --lab") as refused:
         places.choose("")
+    assert refused.value.usage
+
+
+def test_a_lab_that_is_not_there_is_refused_with_those_that_are(labs: Path) -> None:
+    (labs / "one").mkdir()
+    with pytest.raises(LabError, match="There is no lab 'two'; there are: one") as refused:
+        places.choose("two")
+    assert refused.value.usage
+
+
+def test_that_none_is_up_is_nobodys_mistake(labs: Path) -> None:
+    with pytest.raises(LabError, match="No lab is up") as refused:
+        places.choose("")
+    assert not refused.value.usage

@@ -5,7 +5,7 @@
     pages        limits and markers of lists
     server_view, flavor_view   how a server or flavor looks on the wire, by microversion and caller
     server_bodies, server_filters   what requests on servers say
-    servers, actions, flavors, hosts, quota_sets, odds   the calls
+    servers, server_tags, actions, flavors, hosts, quota_sets, odds   the calls
 
 Source: Compute API v2.1; the wording of faults is Nova's, since clients show it.
 """
@@ -20,6 +20,7 @@ from netglass.api.compute.flavors import Flavors
 from netglass.api.compute.hosts import Hosts
 from netglass.api.compute.odds import Odds
 from netglass.api.compute.quota_sets import QuotaSets
+from netglass.api.compute.server_tags import ServerTags
 from netglass.api.compute.servers import Servers
 from netglass.api.compute.versions import Versions
 from netglass.api.services import Services
@@ -32,6 +33,7 @@ def routes(services: Services) -> list[BaseRoute]:
     """Gives Compute's routes; the busiest come first."""
     calls = Calls(services)
     versions = Versions(calls)
-    parts = (Servers(calls), Actions(calls), Flavors(calls), Hosts(calls), QuotaSets(calls), Odds(calls), versions)
+    servers = (Servers(calls), Actions(calls), ServerTags(calls))
+    parts = (*servers, Flavors(calls), Hosts(calls), QuotaSets(calls), Odds(calls), versions)
     below = [route for part in parts for route in part.routes()]
     return [calls.open_route("GET", PREFIX, versions.choices), Mount(PREFIX, routes=[*below, *calls.dead_end()])]

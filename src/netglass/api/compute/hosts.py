@@ -15,7 +15,7 @@ from starlette.routing import Route
 from netglass.api.compute.calls import Call, Calls
 from netglass.api.compute.pages import cut, next_link
 from netglass.api.edge import reply
-from netglass.base.errors import Invalid, NotFound
+from netglass.base.errors import Invalid, NotFound, UserError
 from netglass.control.placement import HYPERVISOR, decide_enable_host, zones
 from netglass.model.resources import Flavor, Host, Server
 
@@ -39,6 +39,12 @@ class OldServiceBody(msgspec.Struct, frozen=True):
     binary: str = BINARY
 
 
+class NotImplementedHere(UserError):
+    """What Compute may offer, and this cloud does not (HTTP 501)."""
+
+    status = 501
+
+
 class Hosts:
     """Answers the calls on hosts."""
 
@@ -53,6 +59,7 @@ class Hosts:
             route("GET", "/os-hypervisors/detail", self.hypervisors_detail),
             route("GET", "/os-hypervisors/statistics", self.statistics),
             route("GET", "/os-hypervisors/{id}", self.hypervisor),
+            route("GET", "/os-hypervisors/{id}/uptime", self.uptime),
             route("GET", "/os-services", self.services),
             route("PUT", "/os-services/enable", self.enable),
             route("PUT", "/os-services/disable", self.disable),
@@ -86,6 +93,12 @@ class Hosts:
         """Answers GET /os-hypervisors/{id}."""
         call.require_admin("os-hypervisors:show")
         return reply({"hypervisor": _whole_hypervisor(call, _by_shown_id(call, "Hypervisor"))})
+
+    async def uptime(self, call: Call) -> Response:
+        """Answers GET /os-hypervisors/{id}/uptime, which hosts do not report: clients go on without it on 501."""
+        call.require_admin("os-hypervisors:uptime")
+        _by_shown_id(call, "Hypervisor")
+        raise NotImplementedHere("Hosts do not report for how long they are up.", fault="HTTPNotImplemented")
 
     async def statistics(self, call: Call) -> Response:
         """Answers GET /os-hypervisors/statistics: the sums over all hosts."""

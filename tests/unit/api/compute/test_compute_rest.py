@@ -117,6 +117,8 @@ def test_hypervisors_are_shown_to_admins(served: Any, admin: TestClient, demo: T
     assert all(isinstance(h["id"], int) for h in old)
     assert admin.get(V21 + "/os-hypervisors/statistics").json()["hypervisor_statistics"]["memory_mb"] == 4096
     assert admin.get(V21 + "/os-hypervisors/nothing").status_code == 404
+    # The client shows a hypervisor without its uptime only after this status.
+    assert admin.get(f"{V21}/os-hypervisors/{old[0]['id']}/uptime").status_code == 501
     assert admin.get(V21 + "/os-hypervisors?hypervisor_hostname_pattern=e2").json()["hypervisors"][0]["state"] == "up"
 
 

@@ -430,6 +430,23 @@ def test_name_description_and_metadata_change(lab: Lab) -> None:
     assert lab.demo.get(url + "/metadata").json() == {"metadata": {}}
 
 
+def test_tags_are_set_asked_for_and_taken_away(lab: Lab) -> None:
+    url = f"{V21}/servers/{lab.running(tags=['a'])}/tags"
+    assert lab.demo.put(url + "/b").status_code == 201
+    assert lab.demo.put(url + "/b").status_code == 204
+    assert lab.demo.get(url).json() == {"tags": ["a", "b"]}
+    assert [lab.demo.get(f"{url}/{tag}").status_code for tag in "bc"] == [204, 404]
+    assert [lab.demo.delete(f"{url}/{tag}").status_code for tag in "ac"] == [204, 404]
+    assert lab.demo.put(url, json={"tags": ["z", "y"]}).json() == {"tags": ["y", "z"]}
+    for tags in (["a,b"], ["x" * 61], [1], [f"t{number}" for number in range(51)]):
+        assert lab.demo.put(url, json={"tags": tags}).status_code == 400
+    assert lab.demo.put(url + "/a,b").status_code == 400
+    assert lab.demo.get(url, headers={"OpenStack-API-Version": "compute 2.25"}).status_code == 404
+    assert lab.served.as_("rival").put(url + "/b", headers=NEWEST).status_code == 404
+    assert lab.demo.delete(url).status_code == 204
+    assert lab.demo.get(url).json() == {"tags": []}
+
+
 def test_addresses_alone(lab: Lab) -> None:
     server = lab.running()
     found = lab.demo.get(f"{V21}/servers/{server}/ips").json()["addresses"]

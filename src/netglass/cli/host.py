@@ -140,8 +140,9 @@ def _state(host: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _agent(host: Mapping[str, Any]) -> str:
-    version = host["version"] or ""
-    return f"{version}, {host['protocol_skew']}: protocol {host['protocol']}" if host["protocol_skew"] else version
+    version = host.get("version") or ""  # an older server says nothing of it
+    skew = host.get("protocol_skew")
+    return f"{version}, {skew}: protocol {host['protocol']}" if skew else version
 
 
 def _realised(host: Mapping[str, Any]) -> str:

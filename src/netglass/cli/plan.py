@@ -18,7 +18,7 @@ def plan(
     """Print what HOST must look like: every object with its owner and the intent it comes from.
 
     The server compiles it from intent as it is now, by the same function as the host's agent; no host is asked.
-    Each object is one line (in a pipe) or one row (on a terminal):
+    In a pipe each object is one line, on a terminal one row, or on a narrow one a paragraph:
 
     \b
       qvo53903a95-82 vlan=3   # plugging port:10.0.0.3(53903a95)

@@ -1,6 +1,7 @@
-"""Desired states and differences for people: tables on a terminal, lines in a pipe.
+"""Desired states and differences for people: tables on a wide terminal, paragraphs on another, lines in a pipe.
 
-Lines are what ``desired.text`` gives, so that they can be compared and searched; tables say the same in columns.
+Lines are what ``desired.text`` gives, so that they can be compared and searched; tables say the same in columns, and
+paragraphs in so few that ids and commands are not torn into pieces.
 Names and texts of users pass `printable`, and reach rich as Text only, which interprets no markup.
 """
 
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +23,8 @@ from netglass.desired.text import facts, printable, render_diagnostic, render_in
 Names = Callable[[str], str]
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "delete": ("-", "red"), "awaiting": ("?", "cyan")}
+_TABLE_WIDTH = 140  # characters a line; four columns of less tear names apart
+_INDENT = 4
 _KINDS = tuple(kind.kind for kind in KINDS)
 
 
@@ -49,7 +54,7 @@ def show_state(state: HostState, revision: int, name_of: Names, kinds: Sequence[
         things = chosen.things(kind)
         if things:
             rows = [_row(thing, name_of) for thing in things]
-            console.print(_table(f"{kind} ({len(things)})", (kind, "facts", "owner", "intent"), rows))
+            _print_rows(console, f"{kind} ({len(things)})", (kind, "facts", "owner", "intent"), rows)
     for diagnostic in chosen.diagnostics:
         console.print(Text(f"! {render_diagnostic(diagnostic, name_of)}", style="red"))
 
@@ -70,7 +75,7 @@ def show_diff(diff: Mapping[str, Any], name_of: Names, kinds: Sequence[str] = ()
     for part in _of(diff, "kinds", kinds):
         rows = list(_differences(part, name_of))
         if console.is_terminal:
-            console.print(_table(part["kind"], ("", part["kind"], "difference", "owner", "intent"), rows))
+            _print_rows(console, part["kind"], ("", part["kind"], "difference", "owner", "intent"), rows)
         else:
             for sign, what, how, owner, intent in rows:
                 line = f"{sign} {part['kind']} {what}  {how}".rstrip() + f"  # {owner} {intent}"
@@ -93,10 +98,20 @@ def _chosen(state: HostState, kinds: Sequence[str]) -> HostState:
 
 
 def _row(thing: Thing, name_of: Names) -> tuple[str, ...]:
-    told = [f"{name}={_short(value)}" for name, value in facts(thing).items()]
+    told = [line for name, value in facts(thing).items() for line in _fact_lines(name, value)]
     if isinstance(thing, File):
         told += thing.text.splitlines()
     return printable(title(thing)), "\n".join(map(printable, told)), thing.owner, render_intent(thing.intent, name_of)
+
+
+def _fact_lines(name: str, value: Any) -> Iterator[str]:
+    """Gives a fact on one line; one that is many of them, each on its own."""
+    if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+        yield from (f"{name}: {_short(msgspec.structs.asdict(one))}" for one in value)
+    elif isinstance(value, Mapping) and len(value) > 1:
+        yield from (f"{name}: {key}={_short(one)}" for key, one in value.items())
+    else:
+        yield f"{name}={_short(value)}"
 
 
 def _differences(part: Mapping[str, Any], name_of: Names) -> Iterable[tuple[str, str, str, str, str]]:
@@ -111,6 +126,33 @@ def _differences(part: Mapping[str, Any], name_of: Names) -> Iterable[tuple[str,
             yield sign, printable(thing.get("title", thing["key"])), printable(note), printable(thing["owner"]), why
 
 
+def _print_rows(console: Console, heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    if console.width >= _TABLE_WIDTH:
+        console.print(_table(heading, columns, rows))
+        return
+    console.print(Text(heading, style="bold"))
+    styles = dict(_SIGNS.values())
+    for row in rows:
+        *sign, what, how, owner, intent = row
+        style = styles.get(sign[0], "") if sign else ""
+        console.print(Text(" ".join([*sign, what]), style=style), overflow="fold")
+        lines = how.splitlines()
+        for line in lines if File.kind in columns else _packed(lines, console.width - _INDENT):
+            console.print(Padding(Text(line), (0, 0, 0, _INDENT)), overflow="fold")
+        console.print(Padding(Text(f"# {owner} {intent}", style="dim"), (0, 0, 0, _INDENT)), overflow="fold")
+
+
+def _packed(lines: Iterable[str], width: int) -> list[str]:
+    """Puts short lines together, as many on one as fit."""
+    packed: list[str] = []
+    for line in lines:
+        if packed and len(packed[-1]) + 2 + len(line) <= width:
+            packed[-1] += f"  {line}"
+        else:
+            packed.append(line)
+    return packed
+
+
 def _table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(title=Text(heading), title_justify="left", title_style="bold", header_style="dim")
     for column in columns:
@@ -122,6 +164,8 @@ def _table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_short(one)}" for key, one in value.items()) or "none"
     if isinstance(value, list | tuple):

@@ -157,8 +157,11 @@ def test_names_cannot_break_a_line_or_speak_to_the_terminal(server: Server) -> N
         assert _SHOWN in out
 
 
-def test_tables_escape_names_too_and_take_brackets_as_they_are(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(show, "Console", partial(Console, force_terminal=True, no_color=True, width=250))
+@pytest.mark.parametrize("width", [119, 250], ids=["paragraphs", "tables"])
+def test_terminals_are_shown_escaped_names_too_and_brackets_as_they_are(
+    width: int, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(show, "Console", partial(Console, force_terminal=True, no_color=True, width=width))
     server.name = _HOSTILE
     server.kinds = [{"kind": "port_tags", "delete": [TAG | {"title": _HOSTILE, "intent": [f"network:{NET1}"]}]}]
     server.failing = [{"kind": "links", "key": "/qvo1", "evidence": _HOSTILE, "intent": []}]

@@ -4,10 +4,13 @@
 - TODO names its issue
 - a test file has a name of its own: pytest imports test files by their name alone
 - no committed file names a package registry: a machine's own settings say where packages come from
+- a secret is compared by compare_digest, which takes as long whatever is wrong (CVE-2014-3517); a line that compares no
+  secret though its words look like one says so: ``# no secret: <why>``
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator
@@ -21,11 +24,17 @@ BARE_TODO = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\(#\d+\))")
 REGISTRY = re.compile(
     r"pypi\." + r"org|files\.python" + r"hosted|index" + r"-url|find" + r"-links|proxy\.golang" + r"\.org"
 )
+SECRET = re.compile(r"(?:^|_)(?:secret|signature|digest|credential|stamp|hmac|password|token|fingerprint)$")
+NO_SECRET = "# no secret: "
 
 
 def findings(path: Path, text: str) -> Iterator[str]:
     """Gives one line for each rule that the file breaks."""
     lines = text.splitlines()
+    if path.suffix == ".py" and path.parts[0] == "src":
+        for number in compared_secrets(text):
+            if NO_SECRET not in lines[number - 1]:
+                yield f"{path}:{number}: compares a secret by its value; wanted hmac.compare_digest"
     if path.suffix == ".py" and len(lines) > LONGEST:
         yield f"{path}: {len(lines)} lines; wanted at most {LONGEST}: split it by what it is about"
     for number, line in enumerate(lines, start=1):
@@ -33,6 +42,25 @@ def findings(path: Path, text: str) -> Iterator[str]:
             yield f"{path}:{number}: a TODO without its issue; wanted TODO(#123)"
         if REGISTRY.search(line):
             yield f"{path}:{number}: names a package registry; leave that to the machine's settings"
+
+
+def compared_secrets(text: str) -> Iterator[int]:
+    """Gives the lines on which something named as a secret is compared by ``==``, ``!=`` or ``in``."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Compare):
+            continue
+        by_value = any(isinstance(one, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for one in node.ops)
+        if by_value and any(SECRET.search(_last_word(one)) for one in (node.left, *node.comparators)):
+            yield node.lineno
+
+
+def _last_word(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=word) | ast.Attribute(attr=word):
+            return word
+        case ast.Call(func=function):
+            return _last_word(function)
+    return ""
 
 
 def namesakes(paths: list[Path]) -> Iterator[str]:

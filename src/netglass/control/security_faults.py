@@ -49,6 +49,10 @@ SECURITY_WORDS: Final[dict[str, tuple[type[UserError], str]]] = {
     ),
     "SecurityGroupProtocolRequiredWithPorts": (Invalid, "Must also specify protocol if port range is given."),
     "SecurityGroupNotSingleGroupRules": (Invalid, "Only allowed to update rules for one security profile at a time"),
+    "SecurityGroupRulesNotSingleProject": (
+        Invalid,
+        "Multiple project_ids in bulk security group rule create not allowed",
+    ),
     "InvalidCIDR": (Invalid, "Invalid CIDR {input} given as IP prefix."),
     "PortSecurityAndIPRequiredForSecurityGroups": (
         Invalid,

@@ -5,7 +5,7 @@ Source: Networking API v2.0, ``security-group`` and ``security-groups-remote-add
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netglass.control import quotas
@@ -17,6 +17,21 @@ from netglass.control.security_groups import ensure_default_group, find_group, t
 from netglass.control.visibility import may_update, project_for, require_delete
 from netglass.model.resources import SecurityGroupRule
 from netglass.model.rules import rule_key
+
+
+def require_one_group(bulk: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses rules that are made together but not for one group and one project.
+
+    bulk  each as `decide_create_rule`
+
+    Raises SecurityGroupNotSingleGroupRules, SecurityGroupRulesNotSingleProject.
+    """
+    first = bulk[0]
+    for rule in bulk:
+        if rule["security_group_id"] != first["security_group_id"]:
+            raise fault("SecurityGroupNotSingleGroupRules")
+        if rule["project_id"] != first["project_id"]:
+            raise fault("SecurityGroupRulesNotSingleProject")
 
 
 def decide_create_rule(d: Decision, wanted: Mapping[str, Any]) -> SecurityGroupRule:

@@ -74,9 +74,9 @@ def decide_update_group(d: Decision, group: SecurityGroup, changes: Mapping[str,
     SecurityGroupDefaultAlreadyExists, SecurityGroupInUse (stateful changes while ports have it).
     """
     require_update(d, group)
+    _refuse_default_name(changes)  # first, as in Neutron: also of the default group itself
     if group.name == DEFAULT_GROUP and "name" in changes:
         raise fault("SecurityGroupCannotUpdateDefault")
-    _refuse_default_name(changes)
     if changes.get("stateful", group.stateful) != group.stateful and _is_used(d, group):
         raise fault("SecurityGroupInUse", id=group.id)
     return d.draft.update(group, d.now, **changes)

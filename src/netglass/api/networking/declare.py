@@ -6,7 +6,7 @@ about any resource.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -146,6 +146,7 @@ class Resource:
     create, update, delete   the decisions; None where the verb is not offered
     actions     what else can be done to one of them
     bulk        several may be made in one request
+    together    raises what says that those of one request do not go together
     shown       one of them can be asked for by its id
     taggable    has tags, and ``/tags`` beneath it
     parent      what it lies in
@@ -164,6 +165,7 @@ class Resource:
     delete: Callable[[Decision, Any], None] | None = None
     actions: tuple[Action, ...] = ()
     bulk: bool = True
+    together: Callable[[Sequence[Mapping[str, Any]]], None] | None = None
     shown: bool = True
     taggable: bool = True
     parent: Parent | None = None

@@ -120,6 +120,8 @@ def _creates(resource: Resource) -> Run:
 
     async def run(call: Call) -> Response:
         many, each = bodies.read_created(resource, await call.body(), call.caller)
+        if resource.together is not None:
+            resource.together(each)
         committed = await call.commit(lambda d: [create(call, d, wanted) for wanted in each])
         view = call.view(committed.snapshot)
         render = renderer(resource, call.caller, view.snapshot)

@@ -149,11 +149,16 @@ def test_conflicts_are_answered_as_neutron_does(alice: TestClient) -> None:
     default = alice.post("/v2.0/security-groups", json={"security_group": {"name": "default"}})
     assert fault(default) == (409, "SecurityGroupDefaultAlreadyExists")
     path = f"/v2.0/security-groups/{mine['id']}"
-    renamed = alice.put(path, json={"security_group": {"name": "default"}})
-    assert fault(renamed) == (409, "SecurityGroupDefaultAlreadyExists")
+    (own,) = listed(alice, "security-groups", "?name=default")
+    for its_path in (path, f"/v2.0/security-groups/{own['id']}"):
+        renamed = alice.put(its_path, json={"security_group": {"name": "Default"}})
+        assert fault(renamed) == (409, "SecurityGroupDefaultAlreadyExists")
+    other = alice.put(f"/v2.0/security-groups/{own['id']}", json={"security_group": {"name": "other"}})
+    assert fault(other) == (409, "SecurityGroupCannotUpdateDefault")
+    assert fault(alice.delete(f"/v2.0/security-groups/{own['id']}")) == (409, "SecurityGroupCannotRemoveDefault")
 
 
-def test_rules_and_groups_are_made_many_at_once(alice: TestClient) -> None:
+def test_rules_and_groups_are_made_many_at_once(alice: TestClient, admin: TestClient) -> None:
     groups = alice.post("/v2.0/security-groups", json={"security_groups": [{"name": "a"}, {"name": "b"}]})
     first, second = groups.json()["security_groups"]
     assert [first["name"], second["name"]] == ["a", "b"]
@@ -162,6 +167,12 @@ def test_rules_and_groups_are_made_many_at_once(alice: TestClient) -> None:
     assert [r["protocol"] for r in answer.json()["security_group_rules"]] == ["0", "1", "2", "3", "4"]
     twice = alice.post("/v2.0/security-group-rules", json={"security_group_rules": [rules[0] | {"protocol": 9}] * 2})
     assert fault(twice) == (409, "DuplicateSecurityGroupRuleInPost")
+    two_groups = [rules[0] | {"protocol": 9}, rules[0] | {"security_group_id": second["id"]}]
+    answer = alice.post("/v2.0/security-group-rules", json={"security_group_rules": two_groups})
+    assert fault(answer) == (400, "SecurityGroupNotSingleGroupRules")
+    two_projects = [rules[0] | {"protocol": 9, "project_id": owner} for owner in ("red", "blue")]
+    answer = admin.post("/v2.0/security-group-rules", json={"security_group_rules": two_projects})
+    assert fault(answer) == (400, "SecurityGroupRulesNotSingleProject")
     shown = alice.get(f"/v2.0/security-groups/{first['id']}").json()["security_group"]
     assert (len(shown["security_group_rules"]), shown["revision_number"]) == (7, 2)
 

@@ -10,7 +10,7 @@ from netglass.api.networking.declare import Attribute, Parent, Resource, View
 from netglass.api.networking.render import renderer
 from netglass.api.networking.resources.common import DESCRIPTION, ID, NAME, OWNER, STAMPS, TAGS, by
 from netglass.api.networking.resources.rule_match import MATCH
-from netglass.control.security_group_rules import decide_create_rule, decide_delete_rule
+from netglass.control.security_group_rules import decide_create_rule, decide_delete_rule, require_one_group
 from netglass.control.security_groups import decide_create_group, decide_delete_group, decide_update_group
 from netglass.control.visibility import granted_ids, is_shared
 from netglass.model.caller import Caller
@@ -111,6 +111,7 @@ SECURITY_GROUP_RULE = Resource(
         "tenant_id": by("security_group_rules_by_project"),
     },
     create=decide_create_rule,
+    together=require_one_group,
     delete=decide_delete_rule,
     taggable=False,
     attributes=(

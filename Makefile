@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup setup-dev check lint test test-pure laws test-real test-postgresql firewall trace-check bench walks docs lock \
-	changelog clean
+	tempest changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: ## Everything (root): checks, pure tests, then real ones
 	@$(MAKE) check
 	@$(MAKE) test-real
 
+tempest: setup-dev ## OpenStack's own tests of the Networking API, unmodified, against a lab; TESTS=regular-expression (root)
+	$(BIN)/python tools/run_tempest.py --tests "$(or $(TESTS),tempest.api.network)"
+
 trace-check: setup-dev ## Hold the tracer to real switches (1,000 random packets in 50 clouds) and real packets (50) (root)
 	PYTHONPATH=tests $(BIN)/python -m agreement
 	NETGLASS_TRACE_PACKETS=50 $(BIN)/pytest -q -s --timeout 1200 tests/lab/test_packet_agreement.py
@@ -77,5 +80,5 @@ changelog: setup-dev ## Move changelog.d into CHANGELOG.md: make changelog VERSI
 	$(BIN)/python tools/changelog.py $(VERSION)
 
 clean: ## Remove what tools left in the tree, .venv too; labs are left alone (netglass lab down)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache build dist
+	rm -rf .venv .tempest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

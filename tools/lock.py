@@ -1,9 +1,10 @@
-"""Pins what pyproject.toml asks for: writes requirements/run.lock and requirements/dev.lock.
+"""Pins what pyproject.toml asks for: writes requirements/run.lock and requirements/dev.lock, and tempest.lock.
 
     make lock
 
 pip resolves and installs nothing; the files hold names and versions only, so that whichever package source a machine
-is set up with can serve them.  dev.lock holds what the dev group adds to run.lock.
+is set up with can serve them.  dev.lock holds what the dev group adds to run.lock.  tempest.lock is of its own: what
+`make tempest` installs stays out of .venv, as a client that we do not write.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = "# Written by `make lock` out of pyproject.toml; not by hand.\n"
+TEMPEST_HEAD = "# Written by `make lock` out of tools/lock.py; not by hand.\n"
+TEMPEST = ["tempest>=47"]
 
 
 def resolve(wanted: list[str], pins: dict[str, str]) -> dict[str, str]:
@@ -40,13 +43,13 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _write(path: Path, pins: dict[str, str]) -> None:
-    path.write_text(HEAD + "".join(f"{name}=={pins[name]}\n" for name in sorted(pins)))
+def _write(path: Path, pins: dict[str, str], head: str = HEAD) -> None:
+    path.write_text(head + "".join(f"{name}=={pins[name]}\n" for name in sorted(pins)))
     print(f"{path.relative_to(ROOT)}: {len(pins)} packages")
 
 
 def main() -> None:
-    """Writes both files."""
+    """Writes all three files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     run_wanted = project["project"]["dependencies"]
     run = resolve(run_wanted, {})
@@ -54,6 +57,7 @@ def main() -> None:
     (ROOT / "requirements").mkdir(exist_ok=True)
     _write(ROOT / "requirements" / "run.lock", run)
     _write(ROOT / "requirements" / "dev.lock", {name: dev[name] for name in dev.keys() - run.keys()})
+    _write(ROOT / "requirements" / "tempest.lock", resolve(TEMPEST, {}), TEMPEST_HEAD)
 
 
 if __name__ == "__main__":

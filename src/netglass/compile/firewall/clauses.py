@@ -14,7 +14,7 @@ from typing import NamedTuple
 from netglass.compile.firewall.guards import Firewall, Group, halved
 from netglass.compile.firewall.sources import address_text, table_flow
 from netglass.desired.permits import Permit
-from netglass.desired.state import Flow
+from netglass.desired.state import Diagnostic, Flow
 from netglass.model.resources import SecurityGroup, ref
 from netglass.model.rules import EGRESS, ICMP, ICMPV6, INGRESS
 from netglass.pipeline import tables
@@ -114,6 +114,19 @@ class Clauses:
                     remote = _remote(cidr, _REMOTES[about.direction], tracked)
                     match = Match(kind=_word(about.ip_version), fields=(_state(tracked), *remote))
                     self._say(about, 3, match, members.intent)
+
+
+def unreadable_ports(firewall: Firewall) -> Iterator[Diagnostic]:
+    """Tells of permits that name ports of a protocol whose ports the switch cannot read; they let nothing through."""
+    for group in {group.id: group for guard in firewall.guards for group in guard.groups}.values():
+        for direction in (EGRESS, INGRESS):
+            for permit in _permits(group, direction):
+                if permit.low is not None and permit.protocol not in (*PORTED, ICMP, ICMPV6):
+                    text = (
+                        f"Security group {group.id} permits {permit.text()} ({direction}), and Open vSwitch cannot read"
+                        " ports of that protocol; it permits nothing."
+                    )
+                    yield Diagnostic(code="unreadable-ports", intent=group.because[direction, permit], text=text)
 
 
 def _abouts(group: Group) -> Iterator[_About]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netglass.compile.firewall.clauses import unreadable_ports
 from netglass.compile.firewall.guards import firewall_of
 from netglass.compile.firewall.hybrid import render_hybrid
 from netglass.compile.firewall.tables import render_tables
@@ -18,6 +19,7 @@ def compile_firewall(place: Place) -> Iterator[Thing | Diagnostic]:
     firewall = firewall_of(place)
     yield from firewall.diagnostics
     if place.native:
+        yield from unreadable_ports(firewall)
         yield from render_tables(place, firewall)
     else:
         yield from render_hybrid(place, firewall)

@@ -122,7 +122,7 @@ def repick_addresses(
             picks.retake(fixed)
         found = kept
     else:
-        answers = _held_answers(kept, wanted)
+        answers = held_answers(kept, wanted)
         for fixed in answers.values():
             picks.retake(fixed)
         missing = [at for at in range(len(wanted)) if at not in answers]
@@ -131,8 +131,11 @@ def repick_addresses(
     return (*found, *_auto_addresses(picks, claimant, subnets, found))
 
 
-def _held_answers(held: Iterable[FixedIp], wanted: Sequence[WantedIp]) -> dict[int, FixedIp]:
-    """Answers wishes with held addresses where one fits, wishes by address first."""
+def held_answers(held: Iterable[FixedIp], wanted: Sequence[WantedIp]) -> dict[int, FixedIp]:
+    """Answers wishes, by their place, with held addresses where one fits: wishes by address first.
+
+    Raises HTTPBadRequest for an address that is none.
+    """
     spare = list(held)
     answers: dict[int, FixedIp] = {}
     for at in sorted(range(len(wanted)), key=lambda at: "ip_address" not in wanted[at]):

@@ -6,11 +6,12 @@ Source: Neutron's default policies for ports (conf/policies/port.py); SECURITY.m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from netglass.control.addresses import held_answers
 from netglass.control.decision import Decision
 from netglass.control.faults import disallowed, fault, invalid_input
 from netglass.control.owners import ROUTER_INTERFACES, SERVED, is_privileged
@@ -66,9 +67,9 @@ def _wishes(wanted: Mapping[str, Any]) -> Iterable[Mapping[str, str]]:
     return wanted.get("fixed_ips") or ()
 
 
-def _same_addresses(port: Port, wishes: Iterable[Mapping[str, str]]) -> bool:
-    held = {(f.subnet_id, f.ip_address) for f in port.fixed_ips}
-    return {(w.get("subnet_id"), w.get("ip_address")) for w in wishes} == held
+def _same_addresses(port: Port, wishes: Sequence[Mapping[str, str]]) -> bool:
+    """Says whether a port keeps all that it has: each wish is for one of its addresses, or for a subnet of one."""
+    return len(held_answers(port.fixed_ips, wishes)) == len(wishes) == len(port.fixed_ips)
 
 
 def refuse_foreign_device(d: Decision, device_owner: str, device_id: str) -> None:

@@ -259,6 +259,7 @@ EXTENSIONS: tuple[Extension, ...] = (
         "Groups can be found by whether they are shared.",
         "2021-10-05T09:00:00-00:00",
     ),
+    Extension("service-type", "Neutron Service Type Management", "Providers of services.", "2013-01-20T00:00:00-00:00"),
     Extension(
         "sort-key-validation", "Sort keys validation", "An unknown sort key is an error.", "2021-04-12T00:00:00-00:00"
     ),

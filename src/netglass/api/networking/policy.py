@@ -235,6 +235,7 @@ POLICY: Mapping[str, Rule] = {
     "delete_dhcp-network": admin,
     "get_dhcp-agents": admin,
     "get_availability_zone": anybody,
+    "get_service_provider": anybody,
     "get_quota": reader,
     "update_quota": admin,
     "delete_quota": admin,

@@ -18,6 +18,8 @@ def test_a_router_lives_from_its_gateway_to_its_last_interface(public: str, alic
     assert (joined["id"], joined["subnet_id"], joined["subnet_ids"]) == (router["id"], subnet, [subnet])
     ports = alice.get(f"/v2.0/ports?device_id={router['id']}").json()["ports"]
     assert [port["device_owner"] for port in ports] == ["network:router_interface"]
+    kept = alice.put(f"/v2.0/ports/{ports[0]['id']}", json={"port": {"fixed_ips": [{"subnet_id": subnet}]}})
+    assert kept.json()["port"]["fixed_ips"] == ports[0]["fixed_ips"]
     route = {"destination": "10.9.0.0/24", "nexthop": "10.0.0.9"}
     added = alice.put(f"{path}/add_extraroutes", json={"router": {"routes": [route]}})
     assert added.json()["router"]["routes"] == [route]

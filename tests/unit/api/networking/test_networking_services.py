@@ -130,6 +130,9 @@ def test_each_role_of_a_host_is_an_agent(cloud: Cloud, admin: TestClient) -> Non
     assert admin.get(f"/v2.0/agents/{dhcp['id']}").json()["agent"]["id"] == dhcp["id"]
     found = admin.get("/v2.0/agents?agent_type=DHCP agent&alive=True&host=h1").json()["agents"]
     assert [agent["id"] for agent in found] == [dhcp["id"]]
+    # Case means nothing to Neutron's database, and tempest asks so.
+    assert admin.get("/v2.0/agents?agent_type=DHCP Agent").json()["agents"] == found
+    assert admin.get("/v2.0/agents?agent_type=DHCP").json()["agents"] == []
 
 
 def test_an_agent_shows_what_it_reports(cloud: Cloud, admin: TestClient) -> None:
@@ -226,6 +229,12 @@ def test_extensions_are_listed_and_asked_for(alice: TestClient) -> None:
     missing = alice.get("/v2.0/extensions/Availability Zone")
     assert missing.status_code == 404
     assert "Availability Zone" in missing.json()["NeutronError"]["message"]
+
+
+def test_routers_have_a_provider(alice: TestClient) -> None:
+    only = {"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}
+    assert alice.get("/v2.0/service-providers").json() == {"service_providers": [only]}
+    assert alice.get("/v2.0/service-providers?service_type=VPN").json() == {"service_providers": []}
 
 
 def test_versions_are_told_to_everybody(cloud: Cloud) -> None:

@@ -13,6 +13,7 @@ from netglass.api.networking.resources.ports import PORT
 from netglass.api.networking.resources.rbac_policies import RBAC_POLICY
 from netglass.api.networking.resources.routers import ROUTER
 from netglass.api.networking.resources.security_groups import SECURITY_GROUP, SECURITY_GROUP_RULE
+from netglass.api.networking.resources.service_providers import SERVICE_PROVIDER
 from netglass.api.networking.resources.subnet_pools import SUBNET_POOL
 from netglass.api.networking.resources.subnets import SUBNET
 
@@ -32,6 +33,7 @@ RESOURCES: tuple[Resource, ...] = (
     PORT_FORWARDING,
     AGENT,
     AVAILABILITY_ZONE,
+    SERVICE_PROVIDER,
 )
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "ROUTER",
     "SECURITY_GROUP",
     "SECURITY_GROUP_RULE",
+    "SERVICE_PROVIDER",
     "SUBNET",
     "SUBNET_POOL",
 ]

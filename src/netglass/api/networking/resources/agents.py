@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from netglass.api.networking import kinds
-from netglass.api.networking.declare import Attribute, Resource, View
+from netglass.api.networking.declare import Attribute, Passes, Resource, View
 from netglass.api.networking.resources.common import ID, TIME
 from netglass.control.agents import decide_drop_role, decide_update_role
 from netglass.control.decision import Decision
@@ -139,6 +139,12 @@ def _delete(d: Decision, agent: Agent) -> None:
     decide_drop_role(d, agent.host, agent.role.name, alive=agent.alive)
 
 
+def _of_types(texts: list[str]) -> Passes:
+    """Reads a filter by type.  Neutron's database takes upper and lower case for the same, and clients go by that."""
+    wanted = {text.lower() for text in texts}
+    return lambda agent: agent.role.agent_type.lower() in wanted
+
+
 AGENT = Resource(
     name="agent",
     collection="agents",
@@ -158,6 +164,7 @@ AGENT = Resource(
             about="Neutron's name of the role.",
             show=lambda agent, view: agent.role.agent_type,
             sort=True,
+            passes=_of_types,
         ),
         Attribute(
             name="binary",

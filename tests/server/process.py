@@ -61,7 +61,7 @@ class ServerProcess:
 
     def await_answers(self) -> None:
         """Waits until it serves."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while not self.answers():
             assert self._process is not None
             assert self._process.poll() is None, self.log()
@@ -79,6 +79,11 @@ class ServerProcess:
         """Waits until it has ended by itself; gives its status."""
         assert self._process is not None
         return self._process.wait(timeout=20)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def is_running(self) -> bool:

@@ -52,7 +52,7 @@ test: ## Everything (root): checks, pure tests, then real ones
 	@$(MAKE) test-real
 
 tempest: setup-dev ## OpenStack's own tests of the Networking API, unmodified, against a lab; TESTS=regular-expression (root)
-	$(BIN)/python tools/run_tempest.py --tests "$(or $(TESTS),tempest.api.network)"
+	$(BIN)/python tools/run_tempest.py --tests "$(or $(TESTS),tempest.api.network)" $(if $(TESTS),,--keep bench/results)
 
 trace-check: setup-dev ## Hold the tracer to real switches (1,000 random packets in 50 clouds) and real packets (50) (root)
 	PYTHONPATH=tests $(BIN)/python -m agreement

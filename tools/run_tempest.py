@@ -33,7 +33,7 @@ VENV = ROOT / ".tempest"
 PINS = ROOT / "requirements" / "tempest.lock"
 KNOWN = ROOT / "docs" / "tempest.yaml"
 NETGLASS = str(Path(sys.executable).with_name("netglass"))
-WORDS = {"success": "passed", "fail": "failed", "skip": "skipped"}
+WORDS = {"success": "passed", "failure": "failed", "skip": "skipped"}
 
 Results = dict[str, str]  # by test, one of the values of WORDS
 
@@ -55,7 +55,7 @@ def lab_up(name: str) -> Iterator[str]:
     if name:
         yield name
         return
-    own = f"tempest{os.getpid()}"
+    own = f"tp{os.getpid()}"
     subprocess.run([NETGLASS, "lab", "up", "vlan", "--lab", own], check=True)
     try:
         yield own
@@ -175,18 +175,20 @@ def main() -> int:
     parser.add_argument("--tests", default="tempest.api.network", help="regular expression of names")
     parser.add_argument("--lab", default="", help="a lab that is up; else one of its own")
     parser.add_argument("--workers", type=int, default=2, help="tests at once")
-    parser.add_argument("--keep", type=Path, help="a file to write the results to, as JSON")
+    parser.add_argument("--keep", type=Path, help="a directory to write the results to, as tempest-<version>.json")
     asked = parser.parse_args()
     install()
     with lab_up(asked.lab) as lab:
         results = run(Cloud(lab), asked.tests, asked.workers)
     known = yaml.safe_load(KNOWN.read_text()) or {}
     found = surprises(results, known)
-    counts = Counter(results.values())
+    counts: dict[str, int] = Counter(results.values())
+    counts = dict.fromkeys(WORDS.values(), 0) | counts
     pin = next(line for line in PINS.read_text().splitlines() if line.startswith("tempest=="))
     print(f"{pin}: {', '.join(f'{counts[word]} {word}' for word in WORDS.values())}")
     if asked.keep:
-        asked.keep.write_text(json.dumps({"tempest": pin, "counts": counts, "results": results}, indent=1) + "\n")
+        kept = {"counts": counts, "results": dict(sorted(results.items()))}
+        (asked.keep / f"{pin.replace('==', '-')}.json").write_text(json.dumps(kept, indent=1) + "\n")
     for line in found:
         print(f"unexpected: {line}", file=sys.stderr)
     return 1 if found or not results else 0

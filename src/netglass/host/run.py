@@ -11,6 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+TOOK_TOO_LONG = 124
+"""The status of a program that was stopped because it took too long, as timeout(1) has it."""
+
 
 class Output(msgspec.Struct, frozen=True):
     """What a program left behind.
@@ -42,7 +45,7 @@ def run(argv: Sequence[str], stdin: str = "", timeout_s: float = 10.0) -> Output
     except OSError as error:
         return Output(tuple(argv), 127, "", str(error))
     except subprocess.TimeoutExpired:
-        return Output(tuple(argv), 124, "", f"still running after {timeout_s} s; stopped")
+        return Output(tuple(argv), TOOK_TOO_LONG, "", f"still running after {timeout_s} s; stopped")
     return Output(
         tuple(argv), done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     )

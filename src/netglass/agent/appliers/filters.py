@@ -7,6 +7,9 @@ rules that differ are touched, so that the others go on counting.
 A translation that goes takes the connections with it that it was made for: else a moved floating IP would go on
 leading to where it led.  One that comes takes those that went without it: else who has been calling in vain goes on so.
 
+A namespace whose rules cannot be read, or are not read in time, is taken for as it last was, touched no more for a
+while, and holds up no other.
+
 On an error it carries on with the next table.  A part (`RuleSet.part`) that is refused is taken away, and the others
 are brought about: that port is closed.
 """
@@ -26,8 +29,10 @@ from netglass.base.errors import ApplyError
 from netglass.desired.state import HostState, RuleSet, Thing
 from netglass.host import iptables, namespaces
 from netglass.host.iptables import RuleEvents, RulesUnreadable, Table
+from netglass.host.run import TOOK_TOO_LONG
 
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
+_LEFT_ALONE_S = 30.0  # a namespace that could not be read: each try may take as long as a program is waited for
 _HOME = ""
 _VERSIONS = (4, 6)
 _HOME_VERSIONS = (*_VERSIONS, iptables.FRAMES)  # guests' bridges are at home
@@ -41,6 +46,14 @@ class _Read(NamedTuple):
     tables: dict[int, dict[str, Table]]  # by version
 
 
+class _Hidden(NamedTuple):
+    """What could not be read."""
+
+    at: float
+    tables: dict[int, dict[str, Table]]  # as they last were; empty when that is not known
+    evidence: str
+
+
 class Filters:
     """The applier of ``rule_sets``."""
 
@@ -51,13 +64,13 @@ class Filters:
         self._clock = clock
         self._news: dict[str, tuple[int, RuleEvents]] = {}  # with the inode of the namespace that it is of
         self._read: dict[str, _Read] = {}
+        self._hidden: dict[str, _Hidden] = {}
         self._known: set[str] | None = None  # namespaces in which rules of ours are wanted, or were
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our rules in namespaces that are wanted, or were; on the first round, in all that are ours.
 
         A namespace is asked only when there is news of its rules, or when it was not asked for `_TRUSTED_S` seconds.
-        Raises ApplyError when one cannot be read.
         """
         ours = {*self._marks.names(), _HOME}
         before = self._known if self._known is not None else ours
@@ -78,17 +91,23 @@ class Filters:
     def _look(self, netns: str) -> dict[int, dict[str, Table]]:
         try:
             news = self._listen(netns).drain()
+            hidden = self._hidden.get(netns)
+            if hidden is not None and self._clock() - hidden.at < _LEFT_ALONE_S:
+                return hidden.tables
             kept = self._read.get(netns)
             if news or kept is None or self._clock() - kept.at > _TRUSTED_S:
                 versions = _VERSIONS if netns else _HOME_VERSIONS
                 tables = {version: iptables.save(netns, version) for version in versions}
                 kept = self._read[netns] = _Read(self._clock(), tables)
+                self._hidden.pop(netns, None)
         except FileNotFoundError:
             self._forget(netns)
             return {}
         except RulesUnreadable as error:
-            self._read.pop(netns, None)
-            raise ApplyError("rule_sets", netns, str(error)) from error
+            before = self._read.pop(netns, None)
+            last = before.tables if before is not None else (hidden.tables if hidden is not None else {})
+            self._hidden[netns] = _Hidden(self._clock(), last, str(error))
+            return last
         return kept.tables
 
     def _listen(self, netns: str) -> RuleEvents:
@@ -102,6 +121,7 @@ class Filters:
 
     def _forget(self, netns: str) -> None:
         self._read.pop(netns, None)
+        self._hidden.pop(netns, None)
         held = self._news.pop(netns, None)
         if held is not None:
             held[1].close()
@@ -143,11 +163,15 @@ class Filters:
     def _restore(self, place: Place, parts: Sequence[_Part], *, gone_is_done: bool = False) -> list[ApplyError]:
         """Does all edits in one call; when it is refused, in halves, so that a bad one is found."""
         netns, version = place
+        if hidden := self._hidden.get(netns):
+            return [ApplyError("rule_sets", part.after.key, hidden.evidence) for part in parts]
         self._read.pop(netns, None)
         try:
             output = iptables.restore(netns, version, _lines(parts))
         except FileNotFoundError as error:
             return [] if gone_is_done else [ApplyError("rule_sets", part.after.key, str(error)) for part in parts]
+        if output.status == TOOK_TOO_LONG:
+            return [ApplyError("rule_sets", part.after.key, output.evidence) for part in parts]
         if not output.ok:
             if len(parts) > 1:
                 halves = (parts[: len(parts) // 2], parts[len(parts) // 2 :])

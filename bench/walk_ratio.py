@@ -7,12 +7,14 @@ ours  two networks of that type with light guests on bob and daisy, a router and
 bare  two bridges on each host that do NORMAL and nothing else, with one tunnel port (or one access port of the trunk);
       guests in namespaces on veths; a router that is a namespace with two addresses, MASQUERADE and one DNAT
 
-Both guests' networks have the MTU that their type leaves.  What ours has more is what Netglass adds: the Linux bridge
-of the iptables_hybrid firewall, br-int and br-tun with their tables, and the rules of security groups.
-Every round measures each walk both ways in turn: iperf3's TCP for some seconds, then pings.  Prints the medians and
-their ratio, and keeps the raw figures under bench/results/.  Needs iperf3.
+Both guests' networks have the MTU that their type leaves, and the same devices lie on the way: with iptables_hybrid
+bare guests are behind Linux bridges too, and a veth pair joins bridges of VLAN and flat networks where ours has one.
+What ours has more is what Netglass adds: br-int and br-tun with their tables, and the rules of security groups.  With
+--straight bare has neither Linux bridges nor veth pairs: what the devices cost that a user chose is in the ratio then.
+Every round measures each walk both ways in turn: a TCP stream for some seconds, then pings.  Prints the medians and
+their ratio, and keeps the raw figures under bench/results/.
 
-    python bench/walk_ratio.py [--rounds 5] [--seconds 3] [--type gre --type vlan …] [--firewall openvswitch]
+    python bench/walk_ratio.py [--rounds 5] [--seconds 3] [--type gre …] [--firewall openvswitch] [--straight]
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ UNDERLAY = {"bob": "192.168.133.112", "daisy": "192.168.133.114", "network": "19
 INTERNET = "198.51.100.10"
 EVERYBODY = "0.0.0.0/0"
 PORT = 5201
+STREAM = Path(__file__).with_name("stream_probe.py").read_text()
 PINGS = 100
 
 
@@ -182,11 +185,23 @@ class Ours:
                 return
 
 
+@dataclass(frozen=True)
+class Devices:
+    """What lies on the way by hand beside switches.
+
+    linux_bridges  between each guest and its switch
+    veth_pairs     between the switches of VLAN and flat networks and the one that has the wire
+    """
+
+    linux_bridges: bool
+    veth_pairs: bool
+
+
 class Bare:
     """The same by hand."""
 
-    def __init__(self, hosts: Hosts, kind: str, mtu: int) -> None:
-        self._hosts, self._kind, self._mtu = hosts, kind, mtu
+    def __init__(self, hosts: Hosts, kind: str, mtu: int, devices: Devices) -> None:
+        self._hosts, self._kind, self._mtu, self._devices = hosts, kind, mtu, devices
         self._nets = ("red", "blue") if kind != "flat" else ("red",)
         for number, net in enumerate(self._nets):
             for host in HOSTS:
@@ -219,9 +234,12 @@ class Bare:
         on(host, f"ovs-vsctl add-br bare-{net} -- set bridge bare-{net} datapath_type=netdev")
         if self._kind in ("vlan", "flat"):
             tag = f" tag={3001 + number}" if self._kind == "vlan" else ""
+            if self._devices.veth_pairs:
+                self._veth(host, f"bo-{net}", f"bi-{net}", 1500)
             for bridge, name, tagged, peer in (("br-eth4", "bo", tag, "bi"), (f"bare-{net}", "bi", "", "bo")):
-                patch = f"set interface {name}-{net} type=patch options:peer={peer}-{net}"
-                on(host, f"ovs-vsctl add-port {bridge} {name}-{net}{tagged} -- {patch}")
+                patch = f" -- set interface {name}-{net} type=patch options:peer={peer}-{net}"
+                joint = "" if self._devices.veth_pairs else patch
+                on(host, f"ovs-vsctl add-port {bridge} {name}-{net}{tagged}{joint}")
             return
         for peer in HOSTS:
             if peer != host:
@@ -239,16 +257,28 @@ class Bare:
     def _guest(self, host: str, guest: str, net: str, address: str) -> None:
         on, near, far = self._hosts.on, f"bg-{guest}", f"bf-{guest}"
         on(host, f"ip netns add bare-{guest}")
-        on(host, f"ip link add {near} type veth peer name {far}")
-        on(host, f"ethtool -K {near} tx off")
-        on(host, f"ethtool -K {far} tx off")
+        if self._devices.linux_bridges:
+            bridge, inner, tap = (f"{name}-{guest}" for name in ("bq", "bv", "bt"))
+            on(host, f"ip link add {bridge} mtu {self._mtu} type bridge")
+            self._veth(host, inner, near, self._mtu)
+            self._veth(host, tap, far, self._mtu)
+            for device in (inner, tap):
+                on(host, f"ip link set {device} master {bridge}")
+            on(host, f"ip link set {bridge} up")
+        else:
+            self._veth(host, near, far, self._mtu)
         on(host, f"ip link set {far} netns bare-{guest}")
-        on(host, f"ip link set {near} up")
         inside = f"ip netns exec bare-{guest} ip"
         on(host, f"{inside} link set {far} up mtu {self._mtu}")
         on(host, f"{inside} addr add {address}/24 dev {far}")
         on(host, f"{inside} route add default via {address.rpartition('.')[0]}.1")
         on(host, f"ovs-vsctl add-port bare-{net} {near}")
+
+    def _veth(self, host: str, one: str, other: str, mtu: int) -> None:
+        self._hosts.on(host, f"ip link add {one} mtu {mtu} type veth peer name {other} mtu {mtu}")
+        for device in (one, other):
+            self._hosts.on(host, f"ethtool -K {device} tx off")
+            self._hosts.on(host, f"ip link set {device} up")
 
     def _router_leg(self, net: str, number: int) -> None:
         on, device = self._hosts.on, f"br-leg{number}"
@@ -283,21 +313,21 @@ class Bare:
             for name in on(host, "ip netns list").split():
                 if name.startswith("bare-"):
                     on(host, f"ip netns del {name}")
+            for name in re.findall(r"^\d+: (b[qvo]-\w+)[@:]", on(host, "ip -o link"), re.MULTILINE):
+                # The end of a pair takes the other along.
+                run([*self._hosts.words(host), "sh", "-c", f"ip link del {name} 2>/dev/null || true"])
         on("network", "ovs-vsctl del-port br-ex br-legx")
 
 
 def measure(walk: Walk, seconds: float) -> Figures:
     """Gives TCP throughput (Mbit/s) and the round trip (ms, average of the pings)."""
-    listening = subprocess.Popen(
-        [*walk.far, "iperf3", "-s", "-1", "-p", str(PORT), "--forceflush"], stdout=subprocess.PIPE, text=True
-    )
+    taking = [*walk.far, "python3", "-c", STREAM, "take", str(PORT)]
+    listening = subprocess.Popen(taking, stdout=subprocess.PIPE, text=True)
     assert listening.stdout is not None
-    for line in listening.stdout:
-        if "listening" in line:
-            break
-    said = run([*walk.near, "iperf3", "-J", "-c", walk.address, "-p", str(PORT), "-t", str(seconds)])
-    listening.communicate()
-    mbits = json.loads(said)["end"]["sum_received"]["bits_per_second"] / 1e6
+    if listening.stdout.readline() != "listening\n":
+        raise SystemExit(f"{walk.name} ({walk.side}): nobody listens")
+    run([*walk.near, "python3", "-c", STREAM, "give", walk.address, str(PORT), str(seconds)])
+    mbits = json.loads(listening.communicate()[0])
     pings = run([*walk.near, "/bin/ping", "-q", "-c", str(PINGS), "-i", "0.01", walk.address])
     found = re.search(r"= [\d.]+/([\d.]+)/", pings)
     if found is None:
@@ -351,7 +381,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--type", action="append", choices=TYPES, help="only this; may be repeated")
     parser.add_argument("--firewall", default="iptables_hybrid", choices=("iptables_hybrid", "openvswitch"))
+    parser.add_argument("--straight", action="store_true", help="no Linux bridges and veth pairs by hand")
     options = parser.parse_args()
+    devices = Devices(options.firewall == "iptables_hybrid" and not options.straight, not options.straight)
     topology = _lab_file(options.firewall)
     figures: list[Figures] = []
     try:
@@ -360,14 +392,14 @@ def main() -> None:
             _let_in(api)
             for kind in options.type or TYPES:
                 ours = Ours(api, hosts, kind)
-                bare = Bare(hosts, kind, ours.mtu)
+                bare = Bare(hosts, kind, ours.mtu, devices)
                 figures += rounds(kind, [*ours.walks(), *bare.walks()], options.rounds, options.seconds)
                 bare.end()
                 ours.end()
     finally:
         Path(topology).unlink()
     Console().print(table(figures))
-    keep("walk-ratio", {"firewall": options.firewall, "figures": figures})
+    keep("walk-ratio", {"firewall": options.firewall, "straight": options.straight, "figures": figures})
 
 
 def _let_in(api: Api) -> None:

@@ -12,7 +12,7 @@ from cloud import until
 from ipv6_losses import probes, victims
 from ipv6_walks import INTERNET, METADATA, WALKS, make, spaces
 from labs import TestLab
-from losses import Pace, losses, too_much
+from losses import Pace, await_answers, losses
 from scene import Places, Scene, scene_on
 from test_first_guest import netglass_diff
 from test_metadata_walk import said
@@ -81,19 +81,17 @@ def test_ipv6_that_fits_passes_and_one_byte_more_is_answered_and_never_lost_in_s
 
 
 @pytest.mark.parametrize("scene", ["gre"], indirect=True)
-def test_a_process_that_dies_costs_only_the_ipv6_walks_that_need_it_and_those_for_a_moment(scene: Scene) -> None:
+def test_every_ipv6_walk_heals_by_itself_whatever_dies(scene: Scene) -> None:
     walks, processes = probes(scene), victims(scene)
     at_once = [
         [v for v in processes if v.name in ("agent", "server")],
         [v for v in processes if v.name not in ("agent", "server", "ovs-vswitchd", "ovsdb-server")],
         [v for v in processes if v.name == "ovs-vswitchd"],
     ]
-    wrong: list[str] = []
-    for killed in at_once:
-        found = losses(scene, walks, killed, Pace(seconds=4.5, metadata_each_s=0.05))
+    for killed in at_once:  # what that costs is measured by bench/process_by_walk.py
+        found = losses(scene, walks, killed, Pace(seconds=2, metadata_each_s=0.1))
         print("\n", *killed, *(f"\n  {name}: {loss}" for name, loss in found.items()))
-        wrong += too_much(walks, killed, found)
-    assert wrong == []
+        await_answers(walks)
     for host in (scene.places.network, scene.places.bob, scene.places.daisy):
         until(lambda h=host: not netglass_diff(scene.lab, h), 10, f"{host} is as it is planned")  # type: ignore[misc]
 

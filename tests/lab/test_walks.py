@@ -10,7 +10,7 @@ import pytest
 from captures import Watches
 from cloud import Guest, until
 from labs import TestLab
-from losses import Pace, losses, probes, too_much, victims
+from losses import Pace, lost_twice, probes, victims
 from scene import CLIENT, INTERNET, Places, Scene, scene_on
 from test_first_guest import netglass_diff
 from test_router_stories import Heard
@@ -163,12 +163,8 @@ def test_a_process_that_dies_costs_only_the_walks_that_need_it_and_those_for_a_m
         [v for v in processes if v.name == "ovs-vswitchd" and v.host == scene.places.bob],
         [v for v in processes if v.name == "ovs-vswitchd"],
     ]
-    wrong: list[str] = []
-    for killed in at_once:
-        found = losses(scene, walks, killed, Pace(seconds=4.5, metadata_each_s=0.05))
-        print("\n", *killed, *(f"\n  {name}: {loss}" for name, loss in found.items()))
-        wrong += too_much(walks, killed, found)
-    assert wrong == []
+    pace = Pace(seconds=4.5, metadata_each_s=0.05)
+    assert [wrong for killed in at_once for wrong in lost_twice(scene, walks, killed, pace)] == []
     for host in (scene.places.network, scene.places.bob, scene.places.daisy):
         until(lambda h=host: not netglass_diff(scene.lab, h), 10, f"{host} is as it is planned")  # type: ignore[misc]
 

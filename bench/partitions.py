@@ -136,9 +136,9 @@ def main() -> int:
     """Measures, prints, keeps; gives 1 when something was lost or is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="that each partition lasts")
-    parser.add_argument("--only", choices=("host", "database", "servers"))
+    parser.add_argument("--only", action="append", choices=("host", "database", "servers"))
     options = parser.parse_args()
-    wanted = [options.only] if options.only else ["host", "database", "servers"]
+    wanted = options.only or ["host", "database", "servers"]
     figures: dict[str, Figures] = {}
     with lab_up() as lab:
         if "host" in wanted:

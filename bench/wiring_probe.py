@@ -1,6 +1,6 @@
 """What `bench/wiring.py` runs on a lab's host: plugs interfaces, speaks DHCP on them, watches switch, API and agent.
 
-    wiring_probe.py plug|unplug|restart|idle JSON      prints JSON
+    wiring_probe.py plug|wire|unplug|restart|blink|idle JSON      prints JSON
 
 The database has an interface's tag before the switch follows it, so that the first interface sends a DHCPDISCOVER
 every `_PILOT_S` until it is answered; then all others send theirs, and again after `_AGAIN_S`.  Frames are raw, offers
@@ -98,23 +98,56 @@ def discover(mac: str, xid: bytes) -> bytes:
 def plug(ports: list[dict[str, str]], url: str, token: str) -> dict[str, list[float]]:
     """Makes the interfaces, puts them on br-int at once, and gives when each was tagged, answered and ACTIVE (ms)."""
     fars = [Far(port, number) for number, port in enumerate(ports)]
-    kernel = Netlink()
-    kernel.apply([new_veth(far.near, far.far, "", far.port["mac"]) for far in fars])
-    index = {device.name: device.index for device in kernel.devices()}
-    kernel.apply([set_link(index[name], up=True, mtu=1500) for far in fars for name in (far.near, far.far)])
+    make(fars)
     for far in fars:
         far.open()
     database = Database()
     database.await_ready(5)
-    argv = ["ovs-vsctl", "--no-wait"]
-    for far in fars:
-        ids = f"external_ids:iface-id={far.port['id']}"
-        argv += ["--", "add-port", "br-int", far.near, "tag=4095", "--", "set", "Interface", far.near, ids]
+    argv = plugging_words(fars)
     started = time.monotonic()
     plugging = subprocess.Popen(argv)
     times = watch(fars, database, url, token, started)
     plugging.wait()
     return times
+
+
+def make(fars: list[Far]) -> None:
+    """Makes the interfaces, without putting them on the switch."""
+    kernel = Netlink()
+    kernel.apply([new_veth(far.near, far.far, "", far.port["mac"]) for far in fars])
+    index = {device.name: device.index for device in kernel.devices()}
+    kernel.apply([set_link(index[name], up=True, mtu=1500) for far in fars for name in (far.near, far.far)])
+
+
+def plugging_words(fars: list[Far]) -> list[str]:
+    """Gives the command that puts interfaces on br-int as a compute service does."""
+    argv = ["ovs-vsctl", "--no-wait"]
+    for far in fars:
+        ids = f"external_ids:iface-id={far.port['id']}"
+        argv += ["--", "add-port", "br-int", far.near, "tag=4095", "--", "set", "Interface", far.near, ids]
+    return argv
+
+
+def wire(ports: list[dict[str, str]], first: int) -> dict[str, int]:
+    """Plugs interfaces and waits for nothing; `first` is the number of the first far end."""
+    fars = [Far(port, first + number) for number, port in enumerate(ports)]
+    make(fars)
+    subprocess.run(plugging_words(fars), check=True)
+    return {"plugged": len(fars)}
+
+
+def blink() -> dict[str, float]:
+    """Kills ovs-vswitchd; gives how long until there is another."""
+    pid_file = Path("/run/openvswitch/ovs-vswitchd.pid")
+    pid = int(pid_file.read_text())
+    killed = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    while time.monotonic() - killed < _MOST_S:
+        new = int(pid_file.read_text() or 0)
+        if new not in (0, pid):
+            return {"another_ms": _ms(killed)}
+        time.sleep(0.005)
+    raise SystemExit(f"ovs-vswitchd did not come back in {_MOST_S} s")
 
 
 def watch(fars: list[Far], database: Database, url: str, token: str, started: float) -> dict[str, list[float]]:
@@ -233,7 +266,9 @@ def _ms(since: float) -> float:
 
 def main() -> None:
     """Does one verb and prints what it measured."""
-    verbs: dict[str, Any] = {"plug": plug, "unplug": unplug, "restart": restart, "idle": idle}
+    verbs: dict[str, Any] = {
+        "plug": plug, "wire": wire, "unplug": unplug, "restart": restart, "blink": blink, "idle": idle,
+    }  # fmt: skip
     print(json.dumps(verbs[sys.argv[1]](**json.loads(sys.argv[2]))))
 
 

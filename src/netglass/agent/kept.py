@@ -15,7 +15,7 @@ import msgspec
 
 from netglass import __version__
 from netglass.base.errors import NotUnderstood
-from netglass.model.changes import read_row
+from netglass.model.changes import decode_row, read_row
 from netglass.model.protocol import RowLine
 from netglass.model.resources import ROW_TYPES
 from netglass.model.snapshot import Snapshot
@@ -38,6 +38,14 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     version: str = ""
     store: str = ""
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a row, as `RowLine` is written."""
+
+    kind: str
+    id: str
+    row: msgspec.Raw
 
 
 class KeptIntent(NamedTuple):
@@ -85,12 +93,15 @@ class Kept:
             head = msgspec.json.decode(first, type=_Head)
             if head.format != _FORMAT or head.host != self._host:
                 raise ValueError(f"format {head.format} of host {head.host!r}")
-            told = [msgspec.json.decode(line, type=RowLine) for line in lines]
-            rows = [read_row(one.kind, one.row or {}) for one in told]
+            told = [msgspec.json.decode(line, type=_Kept) for line in lines]
+            if head.version == __version__:
+                rows = [decode_row(one.kind, bytes(one.row)) for one in told]
+            else:
+                rows = [read_row(one.kind, msgspec.json.decode(one.row)) for one in told]
             store = head.store if head.version == __version__ else ""
             return KeptIntent(Snapshot.of(rows, revision=head.revision), head.revision, store)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, msgspec.MsgspecError, NotUnderstood) as error:
+        except (OSError, ValueError, KeyError, msgspec.MsgspecError, NotUnderstood) as error:
             log.warning("%s cannot be used: %s; waiting for a server", self._path, error)
             return None

@@ -4,22 +4,27 @@ The same for what it has its like for: frames that pass a Linux bridge (ebtables
 
 Through the machine's own programs: what they accept and print is what operators see.  News comes from the kernel's
 nf_tables, on which today's iptables is built, by a socket in the namespace: it costs no process, where
-``xtables-monitor`` costs one a namespace.  Where iptables is the older kind there is no news, and the slow look at
-everything finds what changed.
+``xtables-monitor`` costs one a namespace.  There, too, the kernel says at once of what there are no tables, so that no
+process need be asked: most namespaces have none, or of one family only.  Where iptables is the older kind there is no
+news, and the slow look at everything finds what changed.
 
-Source: netlink(7); linux/netfilter/nfnetlink.h (NFNLGRP_NFTABLES).
+Source: netlink(7); linux/netfilter/nfnetlink.h (NFNLGRP_NFTABLES), nf_tables.h (NFT_MSG_GETTABLE).
 """
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
 
 from netglass.base.errors import NetglassError
+from netglass.host import rtnetlink as rt
 from netglass.host.namespaces import entered
 from netglass.host.run import Output, run
 
@@ -29,6 +34,10 @@ FRAMES = 0
 _PROGRAMS = {4: "iptables", 6: "ip6tables", FRAMES: "ebtables"}
 _NETLINK_NETFILTER = 12
 _NFTABLES_GROUP = 1 << (7 - 1)
+_GETTABLE = 10 << 8 | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
+_ANY_FAMILY = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)  # struct nfgenmsg
+_VERSION_BY_FAMILY = {2: 4, 10: 6, 7: FRAMES}  # NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_BRIDGE
+_AT_ONCE = 4  # programs that read; they wait for the kernel as often as for a core
 _RECEIVE = 1 << 16
 _DPORT = re.compile(r"\bdport=(\d+)")
 _PROTOCOL = re.compile(r" -p (\S+) ")
@@ -46,6 +55,52 @@ class Table(msgspec.Struct):
 
     chains: list[str] = []
     rules: list[str] = []
+
+
+Tables = dict[int, dict[str, Table]]
+"""Tables by IP version or `FRAMES`, then by name."""
+
+
+def filled(netns: str, versions: Iterable[int]) -> list[int]:
+    """Gives those of the versions of which a namespace may have tables; of the others it has none.
+
+    Raises FileNotFoundError when there is no such namespace.
+    """
+    if not _built_on_nf_tables():
+        return list(versions)
+    with entered(netns):
+        channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+    found: set[int | None] = set()
+    with channel:
+        channel.settimeout(10)
+        channel.send(rt.message(_GETTABLE, rt.REQUEST | rt.DUMP, 1, _ANY_FAMILY))
+        while True:
+            for kind, _, body in rt.messages(channel.recv(_RECEIVE)):
+                if kind == rt.NLMSG_DONE:
+                    return [version for version in versions if version in found]
+                if kind == rt.NLMSG_ERROR:
+                    return list(versions)  # a kernel without them
+                found.add(_VERSION_BY_FAMILY.get(body[0]))
+
+
+@cache
+def _built_on_nf_tables() -> bool:
+    return "nf_tables" in run(("iptables", "--version")).stdout
+
+
+def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Tables]]:
+    """Reads many namespaces at once, of each the versions named; what became of each is known when this returns.
+
+    The future of one has what it is filled with, or raises as `filled` and `save` do.
+    """
+    if not wanted:
+        return {}
+    with ThreadPoolExecutor(min(_AT_ONCE, len(wanted)), "iptables") as pool:
+        return {netns: pool.submit(_save_filled, netns, versions) for netns, versions in wanted.items()}
+
+
+def _save_filled(netns: str, versions: Iterable[int]) -> Tables:
+    return {version: save(netns, version) for version in filled(netns, versions)}
 
 
 def save(netns: str, version: int) -> dict[str, Table]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from netglass.agent.appliers.marks import NamespaceMarks
@@ -28,7 +29,7 @@ from netglass.agent.appliers.translations import moved
 from netglass.base.errors import ApplyError
 from netglass.desired.state import HostState, RuleSet, Thing
 from netglass.host import iptables, namespaces
-from netglass.host.iptables import RuleEvents, RulesUnreadable, Table
+from netglass.host.iptables import RuleEvents, RulesUnreadable, Tables
 from netglass.host.run import TOOK_TOO_LONG
 
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
@@ -43,14 +44,14 @@ Place = tuple[str, int]
 
 class _Read(NamedTuple):
     at: float
-    tables: dict[int, dict[str, Table]]  # by version
+    tables: Tables
 
 
 class _Hidden(NamedTuple):
     """What could not be read."""
 
     at: float
-    tables: dict[int, dict[str, Table]]  # as they last were; empty when that is not known
+    tables: Tables  # as they last were; empty when that is not known
     evidence: str
 
 
@@ -79,8 +80,9 @@ class Filters:
             self._forget(gone)
         wanted = {rule_set.key: rule_set for rule_set in desired.rule_sets}
         found: list[RuleSet] = []
+        asked = iptables.save_all(self._stale())
         for netns in sorted(self._known):
-            for version, tables in self._look(netns).items():
+            for version, tables in self._look(netns, asked.get(netns)).items():
                 for name, table in tables.items():
                     found += observed(netns, version, name, table, wanted)
         if not any(rule_set.netns == _HOME for rule_set in (*found, *desired.rule_sets)):
@@ -88,18 +90,30 @@ class Filters:
             self._forget(_HOME)
         return {"rule_sets": tuple(sorted(found, key=lambda rule_set: rule_set.key))}
 
-    def _look(self, netns: str) -> dict[int, dict[str, Table]]:
-        try:
-            news = self._listen(netns).drain()
-            hidden = self._hidden.get(netns)
+    def _stale(self) -> dict[str, tuple[int, ...]]:
+        """Gives the namespaces of which what was read is not to be trusted, with what is to be read of each."""
+        found: dict[str, tuple[int, ...]] = {}
+        for netns in sorted(self._known or ()):
+            try:
+                news = self._listen(netns).drain()
+            except FileNotFoundError:
+                self._forget(netns)
+                continue
+            hidden, kept = self._hidden.get(netns), self._read.get(netns)
             if hidden is not None and self._clock() - hidden.at < _LEFT_ALONE_S:
-                return hidden.tables
-            kept = self._read.get(netns)
+                continue
             if news or kept is None or self._clock() - kept.at > _TRUSTED_S:
-                versions = _VERSIONS if netns else _HOME_VERSIONS
-                tables = {version: iptables.save(netns, version) for version in versions}
-                kept = self._read[netns] = _Read(self._clock(), tables)
-                self._hidden.pop(netns, None)
+                found[netns] = _VERSIONS if netns else _HOME_VERSIONS
+        return found
+
+    def _look(self, netns: str, asked: Future[Tables] | None) -> Tables:
+        """Gives what a namespace has: what it was asked for, or what is known of it."""
+        hidden, kept = self._hidden.get(netns), self._read.get(netns)
+        try:
+            if asked is None:
+                return hidden.tables if hidden is not None else kept.tables if kept is not None else {}
+            kept = self._read[netns] = _Read(self._clock(), asked.result())
+            self._hidden.pop(netns, None)
         except FileNotFoundError:
             self._forget(netns)
             return {}

@@ -24,6 +24,7 @@ from ovs import vlog
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 
 from netglass.base.errors import NetglassError
+from netglass.host import ovsdb_text
 
 DEFAULT_SOCKET = "/run/openvswitch/db.sock"
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -141,6 +142,7 @@ class Database:
         vlog.Vlog.init()
         vlog.Vlog.set_level("any", "any", "off")  # it would write to standard error and to syslog past our own log
         # The package's own parser, in Python, takes ten times as long for the schema.
+        ovsdb_text.use()
         helper = SchemaHelper(schema_json=json.loads(Path(_SCHEMA).read_bytes()))
         for table, columns in _COLUMNS.items():
             helper.register_columns(table, columns)

@@ -14,7 +14,7 @@ class Api:
         identity = {"user": {"name": user, "domain": {"id": "default"}, "password": password}}
         scope = {"project": {"name": project, "domain": {"id": "default"}}}
         body = {"auth": {"identity": {"methods": ["password"], "password": identity}, "scope": scope}}
-        answer = httpx.post(f"{url}/identity/v3/auth/tokens", json=body)
+        answer = httpx.post(f"{url}/identity/v3/auth/tokens", json=body, timeout=30)
         assert answer.status_code == 201, answer.text
         self.project_id = answer.json()["token"]["project"]["id"]
         self.token = answer.headers["X-Subject-Token"]

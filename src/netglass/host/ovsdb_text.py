@@ -33,11 +33,11 @@ class Parser:
         before = len(self._text)
         self._text += text
         for found in _TOKEN.finditer(self._text, self._looked):
-            token = found[0]
-            if token == '"':
+            piece = found[0]
+            if piece == '"':
                 self._looked = found.start()
                 return len(text)
-            self._depth += _STEP.get(token, 0)
+            self._depth += _STEP.get(piece, 0)
             if not self._depth:
                 self._done = True
                 self._text = self._text[: found.end()]

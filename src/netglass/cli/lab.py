@@ -200,30 +200,44 @@ def status(lab: str = _LAB, as_json: bool = _JSON) -> None:
     """
     with _told():
         wanted = [places.choose(lab)] if lab or not places.names() else [LabPlace(name) for name in places.names()]
-        shown = [_status(place, _record(place)) for place in wanted]
+        shown = [_status(place) for place in wanted]
     if as_json:
         _print_json(shown)
     else:
         columns = ("host", "state", "pid", "roles", "address", "agent", "guests")
         for found in shown:
-            typer.echo(f"Lab {found['lab']}, API {found['api']}")
+            typer.echo(f"Lab {found['lab']}, API {found['api']}" if found["hosts"] else _never_whole(found["lab"]))
             _print_table(columns, [{**row, "guests": ", ".join(row["guests"])} for row in found["hosts"]], "guests")
-    rows = [row for found in shown for row in found["hosts"]]
-    if any(row["state"] != "up" or row["agent"] not in ("realised", "") for row in rows):
+    if not all(found["hosts"] and all(map(_is_well, found["hosts"])) for found in shown):
         raise typer.Exit(1)
 
 
-def _status(place: LabPlace, record: LabRecord) -> dict[str, Any]:
+def _status(place: LabPlace) -> dict[str, Any]:
+    """Gives what is told of a lab; no hosts where it was never whole."""
+    record = place.read()
+    if record is None:
+        return {"lab": place.name, "api": "", "hosts": []}
     return {"lab": place.name, "api": api_url(record.uplink), "hosts": _host_rows(place, record)}
 
 
-def _host_rows(place: LabPlace, record: LabRecord) -> list[dict[str, Any]]:
+def _is_well(row: dict[str, Any]) -> bool:
+    return row["state"] == "up" and row["agent"] in ("realised", "")
+
+
+def _heard(place: LabPlace, record: LabRecord) -> dict[str, dict[str, Any]]:
+    """Gives what the lab's server heard of hosts, by name; nothing when it does not answer."""
     from netglass.lab.programs import read_secret
 
+    if place.host(record.topology.server_host).root not in place.children():
+        return {}  # who has its address now is somebody else, who must not be shown its password
     try:
-        heard = {h["name"]: h for h in Api(record, read_secret(place, record.topology, "admin.password")).hosts()}
+        return {h["name"]: h for h in Api(record, read_secret(place, record.topology, "admin.password")).hosts()}
     except (OSError, LabError):
-        heard = {}
+        return {}
+
+
+def _host_rows(place: LabPlace, record: LabRecord) -> list[dict[str, Any]]:
+    heard = _heard(place, record)
     children = place.children()
     guests = entry.list_guests(place)
     rows = []
@@ -333,8 +347,12 @@ def schema() -> None:
 def _record(place: LabPlace) -> LabRecord:
     record = place.read()
     if record is None:
-        raise LabError(f"Lab {place.name!r} was never whole; bring it up again, or take it down.")
+        raise LabError(_never_whole(place.name))
     return record
+
+
+def _never_whole(name: str) -> str:
+    return f"Lab {name!r} was never whole; bring it up again, or take it down."
 
 
 def _become(words: list[str]) -> NoReturn:

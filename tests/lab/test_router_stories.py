@@ -53,7 +53,7 @@ def from_client(lab: TestLab, address: str, count: int = 5) -> Pings:
     return pings(lab.on("client", *words, check=False))
 
 
-def await_floating(lab: TestLab, address: str, within_s: float = 5) -> None:
+def await_floating(lab: TestLab, address: str, within_s: float = 20) -> None:
     until(lambda: from_client(lab, address, 1).received, within_s, f"{address} answers")
 
 

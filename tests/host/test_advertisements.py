@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from whole_agent import WholeAgent, whole_agent
 
 from golden.stories import INSIDE_SIX, OUTSIDE, ROUTED_IPV6, ROUTER
 from netglass.base.ids import qg_name, qr_name, qrouter_name
+from support.pace import until
 
 pytestmark = pytest.mark.host
 
@@ -20,14 +19,6 @@ NETNS, CONF = qrouter_name(ROUTER), f"/var/lib/neutron/ra/{ROUTER}.radvd.conf"
 QR, QG = qr_name(INSIDE_SIX), qg_name(OUTSIDE)
 CLIENT = "2001:db8:1:0:f816:3eff:fe00:99"
 HEARD_WITHIN_S, HEALED_WITHIN_S = 3.0, 2.0
-
-
-def until(claim: Callable[[], bool], within_s: float, what: str) -> float:
-    started = time.monotonic()
-    while not claim():
-        assert time.monotonic() - started < within_s, f"after {within_s} s still not: {what}"
-        time.sleep(0.02)
-    return time.monotonic() - started
 
 
 def in_client(*argv: str) -> str:

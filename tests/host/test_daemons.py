@@ -7,8 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from netglass.agent.appliers.protocol import Work
 from netglass.desired.state import Daemon, File, HostState, Lease
 from netglass.host import children, namespaces
 from netglass.host.netlink import Netlink, add_address, delete_link, new_bridge, new_veth, set_link
+from support.pace import until
 
 pytestmark = pytest.mark.host
 
@@ -78,13 +78,6 @@ def _pid(root: Path, daemon: Daemon) -> int:
     return state.pid
 
 
-def _until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not claim():
-        assert time.monotonic() < deadline, "did not come true within 10 s"
-        time.sleep(0.005)
-
-
 def test_a_daemon_outlives_its_starter_and_the_next_agent_finds_it(root: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from netglass.agent.appliers.daemons import Daemons;"
@@ -139,7 +132,7 @@ def test_a_death_between_observing_and_watching_is_not_missed(root: Path) -> Non
 def test_a_zombie_is_dead() -> None:
     zombie = subprocess.Popen(["true"])
     child = children.Child(pid=zombie.pid, started=int(_stat(zombie.pid)[19]))
-    _until(lambda: _stat(zombie.pid)[0] == "Z")
+    until(lambda: _stat(zombie.pid)[0] == "Z")
 
     assert not children.alive(child)
     zombie.wait()
@@ -179,7 +172,7 @@ def test_another_command_line_starts_it_anew(root: Path) -> None:
 
     assert Daemons(root).apply(Work(kind="daemons", change=((old, new),))) == []
 
-    _until(lambda: not Path(f"/proc/{first}").exists())  # whoever is PID 1 reaps it
+    until(lambda: not Path(f"/proc/{first}").exists())  # whoever is PID 1 reaps it
     assert Daemons(root).observe(_state(new)) == {"daemons": (new,)}
 
 
@@ -202,7 +195,7 @@ def test_reload_is_owed_until_the_signal_is_sent_even_to_the_agent_that_comes_af
     daemon = _daemon("d1", sys.executable, "-c", _READER, str(path), reload_files=(str(path),))
     pid = _start(root, daemon)
     log = root / "d1/log"
-    _until(lambda: log.read_text() == "read one\n")
+    until(lambda: log.read_text() == "read one\n")
     assert Daemons(root).observe(_state(daemon, files=(_file(path, "one"),))) == {"daemons": (daemon,)}
 
     # The round in which the file changes: not written yet, and the signal is planned already.
@@ -214,7 +207,7 @@ def test_reload_is_owed_until_the_signal_is_sent_even_to_the_agent_that_comes_af
     assert after != daemon
     assert Daemons(root).apply(Work(kind="daemons", change=((after, daemon),))) == []
 
-    _until(lambda: log.read_text() == "read one\nread two\n")
+    until(lambda: log.read_text() == "read one\nread two\n")
     assert _pid(root, daemon) == pid
     assert Daemons(root).observe(_state(daemon, files=(_file(path, "two"),))) == {"daemons": (daemon,)}
 
@@ -277,7 +270,7 @@ def test_removal_leaves_no_process_and_no_directory(root: Path) -> None:
 
     assert Daemons(root).remove("daemons", (wanted,), _never) == []
 
-    _until(lambda: not Path(f"/proc/{pid}").exists())  # whoever is PID 1 reaps it
+    until(lambda: not Path(f"/proc/{pid}").exists())  # whoever is PID 1 reaps it
     assert list(root.iterdir()) == []
 
 
@@ -294,9 +287,9 @@ def test_an_address_is_taken_back_from_dnsmasq_so_that_its_next_owner_gets_it(
     hosts.write_text(f"{old.mac},10.0.0.3\n")
     _start(root, before)
     log = root / "d1/log"
-    _until(lambda: "DHCP, static leases only" in log.read_text())
+    until(lambda: "DHCP, static leases only" in log.read_text())
     _ask(netns, old.mac)
-    _until(lambda: f"DHCPACK(tap1) 10.0.0.3 {old.mac}" in log.read_text())
+    until(lambda: f"DHCPACK(tap1) 10.0.0.3 {old.mac}" in log.read_text())
     pid = _pid(root, before)
 
     after = _dnsmasq(netns, hosts, (new,))
@@ -304,11 +297,11 @@ def test_an_address_is_taken_back_from_dnsmasq_so_that_its_next_owner_gets_it(
     state = _state(after, files=(_file(hosts, hosts.read_text()),))
     (seen,) = Daemons(root).observe(state)["daemons"]  # whichever agent it is that comes by
     assert Daemons(root).apply(Work(kind="daemons", change=((seen, after),))) == []
-    _until(lambda: f"DHCPRELEASE(tap1) 10.0.0.3 {old.mac}" in log.read_text())
-    _until(lambda: f"read {hosts}" in log.read_text())
+    until(lambda: f"DHCPRELEASE(tap1) 10.0.0.3 {old.mac}" in log.read_text())
+    until(lambda: f"read {hosts}" in log.read_text())
     _ask(netns, new.mac)
 
-    _until(lambda: f"DHCPACK(tap1) 10.0.0.3 {new.mac}" in log.read_text())
+    until(lambda: f"DHCPACK(tap1) 10.0.0.3 {new.mac}" in log.read_text())
     assert _pid(root, after) == pid
     assert Daemons(root).observe(state) == {"daemons": (after,)}
 

@@ -6,8 +6,7 @@ import os
 import select
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from netglass.agent.appliers.protocol import Work
 from netglass.desired.state import Guest, GuestBoot, HostState, Nic
 from netglass.host import children, veth
 from netglass.host.netlink import Netlink, add_address, set_link
+from support.pace import until
 
 pytestmark = pytest.mark.host
 
@@ -83,13 +83,6 @@ def _inside(root: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*entry, *argv], capture_output=True, text=True, timeout=20, check=False)
 
 
-def _until(claim: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, f"did not come true within {seconds} s"
-        time.sleep(0.005)
-
-
 def test_a_hull_waits_with_its_nics_and_boots_when_told(root: Path, tmp_path: Path) -> None:
     guest = _guest(tmp_path, nics=2)
     _make(root, guest)
@@ -106,7 +99,7 @@ def test_a_hull_waits_with_its_nics_and_boots_when_told(root: Path, tmp_path: Pa
 
     assert Guests(root).apply(Work(kind="guest_boots", add=(_boot(),))) == []
 
-    _until(lambda: " up eth0 eth1" in read_console(guest.directory))
+    until(lambda: " up eth0 eth1" in read_console(guest.directory))
     assert Guests(root).observe(_state(guest, _boot())) == {"guests": (guest,), "guest_boots": (_boot(),)}
     assert [(g.server_id, g.boot, g.state) for g in Guests(root).seen()] == [("s1", 1, "running")]
     assert _inside(root, "hostname").stdout == "web-1\n"
@@ -153,14 +146,14 @@ def test_removal_kills_it_whole_and_leaves_nothing(root: Path, tmp_path: Path) -
     guest = _guest(tmp_path)
     pid = _make(root, guest)
     Guests(root).apply(Work(kind="guest_boots", add=(_boot(),)))
-    _until(lambda: "udhcpc: started" in read_console(guest.directory))
+    until(lambda: "udhcpc: started" in read_console(guest.directory))
     namespace = Path(f"/proc/{pid}/ns/pid_for_children").stat().st_ino
     assert len(_processes_in(namespace)) > 1
 
     assert Guests(root).remove("guests", (guest,), _never) == []
 
     # Its PID 1 is a zombie until whoever is PID 1 of the machine reaps it.
-    _until(lambda: _processes_in(namespace) == [])
+    until(lambda: _processes_in(namespace) == [])
     assert not veth.exists(TAP)
     assert list(root.iterdir()) == []
     assert not Path(guest.directory).exists()
@@ -182,12 +175,12 @@ def test_another_boot_is_another_guest_and_its_console_goes_on(root: Path, tmp_p
     old, new = _guest(tmp_path), _guest(tmp_path, boot=2)
     first = _make(root, old)
     Guests(root).apply(Work(kind="guest_boots", add=(_boot(),)))
-    _until(lambda: " boot 1 web-1" in read_console(old.directory))
+    until(lambda: " boot 1 web-1" in read_console(old.directory))
 
     assert Guests(root).apply(Work(kind="guests", change=((old, new),))) == []
     assert Guests(root).apply(Work(kind="guest_boots", add=(_boot(2),))) == []
 
-    _until(lambda: " boot 2 web-1" in read_console(old.directory))
+    until(lambda: " boot 2 web-1" in read_console(old.directory))
     whole = read_console(old.directory)
     assert " boot 1 web-1" in whole
     assert read_console(old.directory, -1) == whole  # as Nova's clients ask for all of it
@@ -248,7 +241,7 @@ def test_it_gets_address_mtu_routes_and_names_by_dhcp(root: Path, tmp_path: Path
             assert server.poll() is None
 
         Guests(root).apply(Work(kind="guest_boots", add=(_boot(),)))
-        _until(lambda: " lease eth0 10.0.0.5/24 " in read_console(guest.directory))
+        until(lambda: " lease eth0 10.0.0.5/24 " in read_console(guest.directory))
 
         shown = _inside(root, "ip", "-br", "addr", "show", "eth0").stdout
         assert "10.0.0.5/24" in shown

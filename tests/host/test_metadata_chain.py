@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -35,6 +35,7 @@ from netglass.model.resources import FixedIp, Port, Server, Subnet
 from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
+from support.pace import until
 
 pytestmark = pytest.mark.host
 
@@ -42,13 +43,6 @@ AGENTS, SHARED = "agents", "shared"
 PORT = 9696
 META_DATA = "/openstack/latest/meta_data.json"
 ADDRESS = {"vm": "10.0.0.5", "other": "10.0.0.6"}
-
-
-def until(claim: Callable[[], bool], within_s: float = 10) -> None:
-    end = time.monotonic() + within_s
-    while not claim():
-        assert time.monotonic() < end, f"did not come true within {within_s} s"
-        time.sleep(0.01)
 
 
 @dataclass

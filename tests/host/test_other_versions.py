@@ -23,6 +23,7 @@ from whole_agent import ScriptedServer, WholeAgent, whole_agent
 from golden.stories import NET1, VM, VM_PORT
 from netglass.model.protocol import Bookmark, FeedLine, Listed, Report, RowLine
 from netglass.model.resources import Port, Row
+from support.pace import stretched
 
 pytestmark = pytest.mark.host
 
@@ -43,9 +44,11 @@ def asking() -> Iterator[list[int]]:
 
 
 def until(claim: Callable[[], object], agent: WholeAgent, what: str) -> None:
-    end = time.monotonic() + SOON_S
+    started = time.monotonic()
     while not claim():
-        assert time.monotonic() < end, f"not {what}: " + "\n".join(text for _, text in agent.said[-30:])
+        assert time.monotonic() - started < stretched(SOON_S), f"not {what}: " + "\n".join(
+            text for _, text in agent.said[-30:]
+        )
         time.sleep(0.02)
 
 

@@ -28,6 +28,7 @@ from netglass.host.ovsdb import Database
 from netglass.model.protocol import PROTOCOL, PROTOCOL_HEADER, Beat, FeedLine, Listed, Report, RowLine
 from netglass.model.resources import Row
 from netglass.model.snapshot import Snapshot
+from support.pace import stretched
 
 
 class _Listening(logging.Handler):
@@ -140,7 +141,9 @@ class WholeAgent:
         started = time.monotonic()
         while not ((found := self.differs()).empty and also()):
             waited = time.monotonic() - started
-            assert waited < seconds, f"after {waited:.1f} s: {found}\n" + "\n".join(text for _, text in self.said[-30:])
+            assert waited < stretched(seconds), f"after {waited:.1f} s: {found}\n" + "\n".join(
+                text for _, text in self.said[-30:]
+            )
         return time.monotonic() - started
 
     def warnings(self) -> list[str]:

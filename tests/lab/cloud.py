@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,16 +12,9 @@ from typing import Any, TypeVar
 from labs import TestLab
 
 from support.api import Api
+from support.pace import until as until
 
 T = TypeVar("T")
-
-
-def until(claim: Callable[[], T], within_s: float, what: str) -> T:
-    """Gives the first true value of `claim`; fails when there is none within the time."""
-    end = time.monotonic() + within_s
-    while not (value := claim()):
-        assert time.monotonic() < end, f"after {within_s} s still not: {what}"
-    return value
 
 
 @dataclass(frozen=True)

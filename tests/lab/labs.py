@@ -15,6 +15,7 @@ import yaml
 from netglass.lab import entry
 from netglass.lab.places import LabPlace
 from netglass.lab.topology import BUILTIN, LabError
+from support.pace import stretched
 
 NETGLASS = str(Path(sys.executable).with_name("netglass"))
 # For tcpdump: what was seen is read at once, and not when a block is full; small frames, so that many fit its buffer.
@@ -24,7 +25,7 @@ OPENSTACK = str(Path(sys.executable).with_name("openstack"))
 
 def netglass(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Runs the command line as a user would."""
-    done = subprocess.run([NETGLASS, *words], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([NETGLASS, *words], capture_output=True, text=True, timeout=stretched(120), check=False)
     assert not check or done.returncode == 0, f"netglass {' '.join(words)}: {done.returncode}\n{done.stderr}"
     return done
 
@@ -93,6 +94,6 @@ def two_gateways(name: str) -> dict[str, Any]:
 
 
 def _said(where: str, argv: list[str], check: bool) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=stretched(120), check=False)
     assert not check or done.returncode == 0, f"{where}: {' '.join(argv)}: {done.stdout}{done.stderr}"
     return done.stdout

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from cloud import until
 from scene import INTERNET, META_DATA, Scene
 
+from support.pace import stretched
+
 PROBE = (Path(__file__).parents[2] / "bench/walk_probe.py").read_text()
 
 HEALED_WITHIN_S = {"ovs-vswitchd": 3.0}  # 2 s for all others
@@ -205,7 +207,7 @@ def too_much(walks: Iterable[Probe], killed: Sequence[Victim], found: dict[str, 
         loss = found[walk.name]
         used = [victim for victim in killed if str(victim) in walk.uses]
         within_s = max((HEALED_WITHIN_S.get(victim.name, 2.0) for victim in used), default=0.0)
-        if loss.lost and loss.healed_s > within_s:
+        if loss.lost and loss.healed_s > stretched(within_s):
             of = " ".join(map(str, killed))
             said.append(f"{walk.name}: {loss.lost} lost until {loss.healed_s:.2f} s after the death of {of}")
     return said

@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from machine import left_behind, look, namespaces_of, processes_in
 
 from netglass.host.children import alive
 from netglass.lab.places import LabPlace
+from support.pace import until
 
 pytestmark = pytest.mark.lab
 
@@ -30,13 +31,6 @@ def place() -> Iterator[LabPlace]:
     yield place
     if place.root.exists():
         netglass("lab", "down", "--lab", NAME)
-
-
-def _until(claim: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline, f"did not come true within {seconds} s"
-        time.sleep(0.02)
 
 
 def _up(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -67,7 +61,7 @@ def test_down_leaves_nothing_of_what_up_and_its_hosts_made(place: LabPlace) -> N
 
     assert left_behind(before, look(NAME)) == {}
     # The hosts' PID 1 are zombies until whoever is PID 1 of the machine reaps them.
-    _until(lambda: processes_in(own) == {})
+    until(lambda: processes_in(own) == {})
 
 
 def test_up_twice_changes_nothing_and_waits_until_it_is_ready(place: LabPlace) -> None:
@@ -96,7 +90,7 @@ def test_an_up_that_was_killed_can_be_repeated_or_taken_down(place: LabPlace) ->
     going = subprocess.Popen(
         [NETGLASS, "lab", "up", "vlan", "--lab", NAME], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    _until((place.root / "lab.json").exists)
+    until((place.root / "lab.json").exists)
     going.kill()
     going.wait()
 
@@ -141,13 +135,13 @@ def test_a_host_starts_what_died_again(lab: TestLab) -> None:
     for pid_file in ("/run/openvswitch/ovsdb-server.pid", "/run/openvswitch/ovs-vswitchd.pid"):
         first = lab.on("compute2", "cat", pid_file)
         lab.on("compute2", "kill", "-9", first.strip())
-        _until(lambda file=pid_file, old=first: lab.on("compute2", "cat", file, check=False) not in ("", old))  # type: ignore[misc]
+        until(lambda file=pid_file, old=first: lab.on("compute2", "cat", file, check=False) not in ("", old))  # type: ignore[misc]
     assert "ovs_version" in lab.on("compute2", "ovs-vsctl", "--timeout=10", "show")
 
 
 def test_pid_1_reaps_orphans(lab: TestLab) -> None:
     lab.on("compute2", "sh", "-c", "(sleep 0.01 &) ; sleep 0.1")
-    _until(lambda: "Z" not in lab.on("compute2", "ps", "-e", "-o", "state=").split(), 5)
+    until(lambda: "Z" not in lab.on("compute2", "ps", "-e", "-o", "state=").split(), 5)
 
 
 def test_a_host_that_died_is_seen_and_made_again_with_what_it_had_on_disk(place: LabPlace) -> None:
@@ -156,7 +150,7 @@ def test_a_host_that_died_is_seen_and_made_again_with_what_it_had_on_disk(place:
     host.on("compute1", "sh", "-c", "echo kept > /var/lib/netglass/mine; echo kept > /etc/mine")
     (child,) = (c for d, c in place.children().items() if d.name == "compute1")
     os.kill(child.pid, signal.SIGKILL)
-    _until(lambda: not alive(child))
+    until(lambda: not alive(child))
 
     down = netglass("lab", "status", "--lab", NAME, check=False)
     assert down.returncode == 1

@@ -236,9 +236,7 @@ def test_a_dead_proxy_and_a_dead_agent_are_replaced_within_two_seconds(lab: Test
         time.sleep(1.1)  # what dies within a second of its start is held back, so that it does not eat a core
         pid = until(lambda w=words: pid_of(lab, "control", w), 5, f"{words} runs")  # type: ignore[misc]
         lab.on("control", "kill", "-9", str(pid))
-        died = time.monotonic()
         until(lambda: status(lab, guest)[0] == "200", HEALED_WITHIN_S, f"metadata again after the death of {words}")
-        assert time.monotonic() - died < HEALED_WITHIN_S
         assert pid_of(lab, "control", words) not in (0, pid)
 
 

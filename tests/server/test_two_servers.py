@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
@@ -20,6 +19,7 @@ from process import ServerProcess, StartServers
 from netglass.model.protocol import Listed, Registration, Report
 from netglass.model.resources import HostSettings
 from support.history import History
+from support.pace import until
 from support.postgres import Cluster
 
 pytestmark = pytest.mark.server
@@ -71,12 +71,6 @@ class Agent:
         except httpx.TransportError:
             pass
         self.lines.put(None)
-
-
-def until(claim: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + SOON_S
-    while not claim():
-        assert time.monotonic() < end, f"after {SOON_S} s still not: {what}"
 
 
 @pytest.fixture
@@ -179,7 +173,7 @@ def test_servers_without_their_database_say_so_end_streams_and_go_on_by_themselv
         cluster.start()
 
     for api in apis:
-        until(lambda api=api: api.call("GET", "/v2.0/networks")[0] == 200, "it answers again")
+        until(lambda api=api: api.call("GET", "/v2.0/networks")[0] == 200, SOON_S, "it answers again")
     apis[0].post("/v2.0/networks", {"network": {"name": "after"}})
     assert [n["name"] for n in apis[1].get("/v2.0/networks")["networks"]] == ["after"]
 
@@ -210,11 +204,11 @@ def test_a_server_waits_for_its_database_when_it_starts(cluster: Cluster, databa
     cluster.stop()
     try:
         server.begin()
-        until(lambda: "Trying again" in server.log(), "it says that it waits")
+        until(lambda: "Trying again" in server.log(), SOON_S, "it says that it waits")
         assert server.is_running
     finally:
         cluster.start()
-    until(server.answers, "it serves")
+    until(server.answers, SOON_S, "it serves")
     server.stop()
 
 
@@ -246,7 +240,7 @@ def test_a_server_with_other_secrets_does_not_start_until_they_are_said_to_be_re
     assert "agent.secret is not what the cloud's other servers have" in second.log()
 
     second.begin("--replaced-secrets")
-    until(second.answers, "it serves")
+    until(second.answers, SOON_S, "it serves")
     second.stop()
     cloud_of_one.stop()
     cloud_of_one.begin()

@@ -8,6 +8,7 @@ import time
 import httpx
 
 from support.api import Api
+from support.pace import stretched
 
 UNKNOWN = 504
 """A server says that it cannot tell what became of a write."""
@@ -47,7 +48,7 @@ class History:
         """Waits until so many more writes were answered."""
         wanted = len(self.answered) + count
         with self._news:
-            assert self._news.wait_for(lambda: len(self.answered) >= wanted, within_s), (
+            assert self._news.wait_for(lambda: len(self.answered) >= wanted, stretched(within_s)), (
                 f"{len(self.answered)} of {wanted} writes answered after {within_s} s"
             )
 

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from support.pace import until
 
 INIT = Path(__file__).parents[3] / "src/netglass/lab/init.py"
 PATH = {"PATH": "/usr/bin:/bin"}
@@ -44,13 +45,6 @@ class Init:
         return self.log.read_text().count(words)
 
 
-def _until(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not claim():
-        assert time.monotonic() < deadline, "did not come true within 5 s"
-        time.sleep(0.005)
-
-
 def _service(directory: Path, name: str, *argv: str, **more: Any) -> dict[str, Any]:
     return {"name": name, "kind": "simple", "argv": list(argv), "log": str(directory / f"{name}.log"), **more}
 
@@ -64,7 +58,7 @@ def test_a_host_whose_lab_died_before_it_was_wired_ends(tmp_path: Path) -> None:
 def test_what_comes_after_something_waits_for_its_end(tmp_path: Path) -> None:
     first = _service(tmp_path, "first", "sh", "-c", f"sleep 0.1; echo made > {tmp_path}/made") | {"kind": "once"}
     init = Init(tmp_path, [_service(tmp_path, "second", "cat", str(tmp_path / "made"), after=["first"]), first])
-    _until(lambda: (tmp_path / "second.log").exists() and (tmp_path / "second.log").read_text().startswith("made"))
+    until(lambda: (tmp_path / "second.log").exists() and (tmp_path / "second.log").read_text().startswith("made"))
     init.end()
 
 
@@ -72,7 +66,7 @@ def test_what_is_there_already_is_not_made_again(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     once = _service(tmp_path, "once", "false", unless=str(tmp_path / "there")) | {"kind": "once"}
     init = Init(tmp_path, [once, _service(tmp_path, "after", "sleep", "1000", after=["once"])])
-    _until(lambda: init.said("after: started") == 1)
+    until(lambda: init.said("after: started") == 1)
     assert init.said("once: started") == 0
     init.end()
 
@@ -80,14 +74,14 @@ def test_what_is_there_already_is_not_made_again(tmp_path: Path) -> None:
 def test_what_dies_is_started_again_at_once_and_what_dies_at_once_less_and_less_often(tmp_path: Path) -> None:
     services = [_service(tmp_path, "broken", "false"), _service(tmp_path, "good", "sleep", "1000")]
     init = Init(tmp_path, services)
-    _until(lambda: init.said("broken: started") == 4)  # after 0, 0.1 and 0.2 seconds
+    until(lambda: init.said("broken: started") == 4)  # after 0, 0.1 and 0.2 seconds
     began = time.monotonic()
-    _until(lambda: init.said("broken: started") == 5)
+    until(lambda: init.said("broken: started") == 5)
     assert time.monotonic() - began > 0.2
 
-    _until(lambda: init.said("good: started") == 1)
+    until(lambda: init.said("good: started") == 1)
     _kill(init, "good")
-    _until(lambda: init.said("good: started") == 2)
+    until(lambda: init.said("good: started") == 2)
     init.end()
 
 
@@ -98,6 +92,6 @@ def _kill(init: Init, name: str) -> None:
 
 def test_a_program_that_is_not_there_does_not_stop_the_others(tmp_path: Path) -> None:
     init = Init(tmp_path, [_service(tmp_path, "a", "no-such-program"), _service(tmp_path, "b", "sleep", "1000")])
-    _until(lambda: init.said("b: started") == 1)
+    until(lambda: init.said("b: started") == 1)
     assert init.said("a: [Errno 2]") >= 1
     init.end()

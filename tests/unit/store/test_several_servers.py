@@ -23,6 +23,7 @@ from netglass.model.resources import FixedIp, LocalVlan, Network, Port
 from netglass.store import store as store_module
 from netglass.store.head import Commit
 from netglass.store.store import Store
+from support.pace import until
 from support.postgres import Cluster
 from support.proxy import Proxy
 
@@ -77,12 +78,6 @@ def ip(number: int) -> FixedIp:
     return FixedIp("s", f"10.0.{number // 250}.{number % 250 + 1}")
 
 
-def until(claim: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + SOON_S
-    while not claim():
-        assert time.monotonic() < end, f"still not: {what}"
-
-
 def write_many(url: str, count: int, results: Any) -> None:
     store = Store.open(url)
     results.put([(c.revision, c.result) for c in (store.commit(lowest_free, CALLER) for _ in range(count))])
@@ -118,7 +113,7 @@ def test_what_one_server_commits_the_other_hears_of_by_itself(two: tuple[Store, 
 
     revisions = [one.commit(put(network(name)), CALLER).revision for name in "abc"]
 
-    until(lambda: len(told) == 3, "the other server has heard of three commits")
+    until(lambda: len(told) == 3, SOON_S, "the other server has heard of three commits")
     assert [commit.revision for commit in told] == revisions
     assert other.snapshot == one.snapshot
 
@@ -177,11 +172,11 @@ def test_a_server_without_its_database_says_so_and_goes_on_once_it_is_there_agai
             one.commit(put(network("b")), CALLER)
         with pytest.raises(Unavailable, match="cannot be reached"):
             asyncio.run(other.caught_up())
-        until(lambda: one.lost and other.lost, "both know")
+        until(lambda: one.lost and other.lost, SOON_S, "both know")
         assert one.snapshot.get(Network, "a") is not None
     finally:
         cluster.start()
-    until(lambda: not one.lost and not other.lost, "both have found it again")
+    until(lambda: not one.lost and not other.lost, SOON_S, "both have found it again")
 
     assert one.commit(put(network("b")), CALLER).revision == 2
     asyncio.run(other.caught_up())
@@ -193,7 +188,7 @@ def test_a_database_that_was_restarted_meanwhile_is_no_matter(cluster: Cluster, 
     one.commit(put(network("a")), CALLER)
     cluster.stop("fast")
     cluster.start()
-    until(lambda: not one.lost, "it is found again")
+    until(lambda: not one.lost, SOON_S, "it is found again")
 
     assert one.commit(put(network("b")), CALLER).revision == 2
 
@@ -204,11 +199,11 @@ def test_a_database_that_does_not_answer_is_told_of_and_waited_for(cluster: Clus
     try:
         with pytest.raises(Unavailable, match=r"does not answer|no answer"):
             asyncio.run(one.caught_up())
-        until(lambda: fails(other), "the other server knows without asking anew")
+        until(lambda: fails(other), SOON_S, "the other server knows without asking anew")
     finally:
         cluster.send(signal.SIGCONT)
 
-    until(lambda: not fails(one) and not fails(other), "both go on")
+    until(lambda: not fails(one) and not fails(other), SOON_S, "both go on")
     assert one.commit(put(network("a")), CALLER).revision == 1
 
 
@@ -274,7 +269,7 @@ def test_a_commit_that_nobody_can_tell_of_is_neither_answered_nor_refused(
         store.commit(decide, CALLER)
     proxy.heal()
 
-    until(lambda: store.snapshot.revision == 1, "what was made is taken up")
+    until(lambda: store.snapshot.revision == 1, SOON_S, "what was made is taken up")
 
 
 def test_a_server_that_was_cut_off_for_longer_than_the_log_reaches_takes_up_everything(
@@ -286,7 +281,7 @@ def test_a_server_that_was_cut_off_for_longer_than_the_log_reaches_takes_up_ever
     store.commit(put(network("a")), CALLER)
     store.subscribe(told.append)
     proxy.cut()
-    until(lambda: store.lost, "it knows that it is cut off")
+    until(lambda: store.lost, SOON_S, "it knows that it is cut off")
     for name in "bcd":
         other.commit(put(network(name)), CALLER)
     other.commit(lambda draft, fresh: draft.drop(network("a")), CALLER)
@@ -294,7 +289,7 @@ def test_a_server_that_was_cut_off_for_longer_than_the_log_reaches_takes_up_ever
 
     proxy.heal()
 
-    until(lambda: store.snapshot.revision == 5, "it has caught up")
+    until(lambda: store.snapshot.revision == 5, SOON_S, "it has caught up")
     assert store.snapshot == other.snapshot
     assert told[-1].after == store.snapshot
     assert {(change.id, change.op) for change in told[-1].changes} == {
@@ -314,7 +309,7 @@ def test_a_database_that_was_put_back_is_read_anew_under_another_id(
     for name in "abc":
         one.commit(put(network(name)), CALLER)
     known = one.store_id
-    until(lambda: other.snapshot.revision == 3, "the other server knows, too")
+    until(lambda: other.snapshot.revision == 3, SOON_S, "the other server knows, too")
     back_to = (
         "DELETE FROM object WHERE revision > 1; DELETE FROM change WHERE revision > 1; UPDATE counter SET revision = 1"
     )
@@ -322,12 +317,12 @@ def test_a_database_that_was_put_back_is_read_anew_under_another_id(
     cluster.execute(database, f"{back_to}; DELETE FROM claim WHERE id <> 'a'; SELECT {others}")
     cluster.execute(database, "SELECT 1")
 
-    until(lambda: one.snapshot.revision == other.snapshot.revision == 1, "both have gone back")
-    until(lambda: not one.lost and not other.lost, "both go on")
+    until(lambda: one.snapshot.revision == other.snapshot.revision == 1, SOON_S, "both have gone back")
+    until(lambda: not one.lost and not other.lost, SOON_S, "both go on")
     assert [row.id for row in one.snapshot.all(Network)] == ["a"]
     assert one.store_id == other.store_id != known
     assert one.commit(put(network("d")), CALLER).revision == 2
-    until(lambda: other.snapshot == one.snapshot, "they go on together")
+    until(lambda: other.snapshot == one.snapshot, SOON_S, "they go on together")
 
 
 def test_a_server_that_slept_while_the_database_was_put_back_and_went_on_notices(
@@ -338,7 +333,7 @@ def test_a_server_that_slept_while_the_database_was_put_back_and_went_on_notices
         store.commit(put(network(name)), CALLER)
     known = store.store_id
     proxy.cut()
-    until(lambda: store.lost, "it knows that it is cut off")
+    until(lambda: store.lost, SOON_S, "it knows that it is cut off")
     cluster.execute(
         database, "DELETE FROM change; DELETE FROM object; DELETE FROM claim; UPDATE counter SET revision = 0"
     )
@@ -348,9 +343,9 @@ def test_a_server_that_slept_while_the_database_was_put_back_and_went_on_notices
 
     proxy.heal()
 
-    until(lambda: store.snapshot == other.snapshot, "it has read everything anew")
+    until(lambda: store.snapshot == other.snapshot, SOON_S, "it has read everything anew")
     assert store.snapshot.revision == 5
-    until(lambda: store.store_id == other.store_id != known, "both go by another id")
+    until(lambda: store.store_id == other.store_id != known, SOON_S, "both go by another id")
     other.close()
 
 

@@ -97,7 +97,7 @@ class Service:
                 self.phase, self.pid = "done", 0
                 return
             daemon = read_pid(self.pid_file)
-            if daemon:
+            if daemon and os.path.exists(f"/proc/{daemon}"):  # noqa: PTH110 - as above; else it died before its starter
                 self.phase, self.pid = "running", daemon
                 self._lead(daemon)
                 return

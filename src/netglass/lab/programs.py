@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import sys
@@ -20,7 +21,9 @@ from netglass.model.protocol import host_credential
 PORT = 9696
 USERS = ("admin", "demo")
 
-_SHARED = ("agent.secret", "metadata.secret")  # the server's secrets that hosts must know, or what is made of them
+# The servers' secrets that other hosts must know, or what is made of them.
+_KEY = "fernet.key"
+_SHARED = ("agent.secret", "metadata.secret", _KEY, *(f"{user}.password" for user in USERS))
 _MODULES = {"agent": "netglass.agent.main", "metadata-agent": "netglass.metadata.main"}
 _OVS_RUN = "/run/openvswitch"
 _OVS_LOG = "/var/log/openvswitch"
@@ -44,8 +47,14 @@ def read_secret(place: LabPlace, topology: Topology, name: str) -> str:
 
 def plan_hosts(topology: Topology, place: LabPlace, subnet: str) -> list[HostPlan]:
     """Gives what every host is made with; secrets that exist are kept."""
-    kept = {name: read_secret(place, topology, name) or secrets.token_hex(32) for name in _SHARED}
+    kept = {name: read_secret(place, topology, name) or _new_secret(name) for name in _SHARED}
     return [_plan_host(topology, name, kept, subnet) for name in topology.hosts]
+
+
+def _new_secret(name: str) -> str:
+    if name == _KEY:
+        return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()  # Fernet's own form
+    return secrets.token_urlsafe(18) if name.endswith(".password") else secrets.token_hex(32)
 
 
 def _plan_host(topology: Topology, name: str, shared: Mapping[str, str], subnet: str) -> HostPlan:
@@ -56,8 +65,7 @@ def _plan_host(topology: Topology, name: str, shared: Mapping[str, str], subnet:
     if host.server:
         services.append(_netglass("server"))
         etc["netglass/server.toml"] = (_toml(_server_settings(topology, subnet)), 0o644)
-        lib = {f"{_SECRETS}/{user}.password": (secrets.token_urlsafe(18) + "\n", 0o600) for user in USERS}
-        lib |= {f"{_SECRETS}/{file}": (secret + "\n", 0o600) for file, secret in shared.items()}
+        lib = {f"{_SECRETS}/{file}": (secret + "\n", 0o600) for file, secret in shared.items()}
     if host.is_outside:
         services += outside.services(host)
         etc |= outside.files(topology, name)
@@ -172,7 +180,7 @@ def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
         "port": PORT,
         "public_url": api_url(subnet),
         "tls": False,  # all of a lab is on this machine
-        "database": "sqlite:////var/lib/netglass/netglass.db",
+        "database": topology.cloud.database or "sqlite:////var/lib/netglass/netglass.db",
         "secrets": f"/var/lib/{_SECRETS}",
         "cloud": cloud,
     }
@@ -196,7 +204,7 @@ def _agent_settings(topology: Topology, name: str) -> dict[str, Any]:
     return {
         "host": name,
         "roles": sorted(host.roles),
-        "server": f"http://{topology.management_address(topology.server_host)}:{PORT}",
+        "server": _servers_of(topology, name),
         "credential_file": "/etc/netglass/agent.credential",
         "availability_zone": host.availability_zone,
         "address": topology.management_address(name),
@@ -207,10 +215,17 @@ def _agent_settings(topology: Topology, name: str) -> dict[str, Any]:
 def _metadata_settings(topology: Topology, name: str) -> dict[str, Any]:
     return {
         "host": name,
-        "server": f"http://{topology.management_address(topology.server_host)}:{PORT}",
+        "server": _servers_of(topology, name),
         "credential_file": "/etc/netglass/agent.credential",
         "secret_file": "/etc/netglass/metadata.secret",
     }
+
+
+def _servers_of(topology: Topology, host: str) -> str | list[str]:
+    """Gives where a host finds the servers; of several, hosts begin with different ones."""
+    urls = [f"http://{topology.management_address(name)}:{PORT}" for name in topology.server_hosts]
+    first = list(topology.hosts).index(host) % len(urls)
+    return urls[0] if len(urls) == 1 else [*urls[first:], *urls[:first]]
 
 
 def _toml(settings: Mapping[str, Any]) -> str:

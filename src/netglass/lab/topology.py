@@ -68,7 +68,7 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class HostSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One host.
 
-    server           the API runs here (one host of a lab)
+    server           the API runs here; on several hosts where they share a database
     roles            of its agent: hypervisor, network; empty for a host without an agent
     nics             NIC -> segment
     addresses        segment -> address, in place of the one that it would get by its place in the file
@@ -152,6 +152,7 @@ class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tunnel_ranges         tunnel type -> first and last tunnel id that projects get
     overlay_ip_version    of the tunnels' addresses: 4 or 6; the MTU follows from it
     public                the external network; absent: none is made
+    database              URL of a PostgreSQL, reached by its socket on the machine; empty: a file of the server's
     """
 
     tenant_network_types: tuple[str, ...] = ("vlan",)
@@ -160,6 +161,7 @@ class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tunnel_ranges: dict[str, tuple[int, int]] = {}
     overlay_ip_version: Literal[4, 6] = 4
     public: ExternalSpec | None = None
+    database: str = ""
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -176,8 +178,13 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def server_host(self) -> str:
-        """Gives the host that runs the API."""
-        return next(name for name, host in self.hosts.items() if host.server)
+        """Gives the first host that runs the API; the machine reaches this one."""
+        return self.server_hosts[0]
+
+    @property
+    def server_hosts(self) -> list[str]:
+        """Gives the hosts that run the API."""
+        return [name for name, host in self.hosts.items() if host.server]
 
     def address(self, host: str, segment: str) -> IPv4Interface | None:
         """Gives a host's address on a segment, with its prefix length; None where the segment has none."""
@@ -286,8 +293,12 @@ def _faults(topology: Topology) -> list[str]:
     elif not topology.segments[topology.management].cidr:
         found.append(f"management: segment {topology.management!r} needs a cidr; hosts speak over it.")
     servers = [name for name, host in topology.hosts.items() if host.server]
-    if len(servers) != 1:
-        found.append(f"hosts: one host must have 'server: true'; {len(servers)} have.")
+    if not servers:
+        found.append("hosts: one host must have 'server: true'; 0 have.")
+    if len(servers) > 1 and not topology.cloud.database:
+        found.append(
+            f"hosts: {', '.join(servers)} have 'server: true'; several need a database of all, cloud.database."
+        )
     for name, host in topology.hosts.items():
         found += [f"hosts.{name}: {fault}" for fault in _host_faults(name, host, topology)]
     found += _cloud_faults(topology.cloud, topology.segments)
@@ -337,6 +348,8 @@ def _cloud_faults(cloud: CloudSpec, segments: dict[str, Segment]) -> list[str]:
             found.append(f"cloud.tunnel_ranges.{kind}: {first} to {last} is no range within 1 to {(1 << 24) - 1}.")
     if cloud.public is not None:
         found += _public_faults(cloud.public, segments)
+    if cloud.database and not cloud.database.startswith("postgresql://"):
+        found.append(f"cloud.database: {cloud.database!r} is no URL that begins with postgresql://.")
     known = ("vlan", *TUNNEL_TYPES)
     wrong = [kind for kind in cloud.tenant_network_types if kind not in known]
     return found + [f"cloud.tenant_network_types: {kind!r} is none of {', '.join(known)}." for kind in wrong]

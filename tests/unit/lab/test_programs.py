@@ -8,7 +8,7 @@ from netglass.agent.config import load_config
 from netglass.api.config import read_config
 from netglass.lab.places import LabPlace
 from netglass.lab.programs import USERS, plan_hosts
-from netglass.lab.topology import find_topology
+from netglass.lab.topology import BUILTIN, find_topology, parse_topology
 from netglass.metadata.config import load_config as load_metadata_config
 from netglass.model.protocol import host_credential
 
@@ -77,3 +77,19 @@ def test_no_secret_is_in_a_command_line_or_in_a_file_that_others_may_read() -> N
         shown = [text for text, mode in files if mode != 0o600]
         shown += [" ".join((*s.argv, *s.environment.values())) for s in plan.services]
         assert not [secret for secret in hidden if any(secret in text for text in shown)]
+
+
+def test_several_servers_share_a_database_and_secrets_and_hosts_begin_with_different_ones() -> None:
+    text = (BUILTIN / "vlan.yaml").read_text().replace("compute1:\n", "compute1:\n    server: true\n")
+    topology = parse_topology(text.replace("cloud:\n", "cloud:\n  database: postgresql:///it\n"), "two.yaml")
+    plans = plan_hosts(topology, LabPlace("no-such-lab"), "198.18.0.4/30")
+
+    def files(name: str) -> list[str]:
+        return [plan.etc[f"netglass/{name}"][0] for plan in plans if f"netglass/{name}" in plan.etc]
+
+    assert ['database = "postgresql:///it"' in text for text in files("server.toml")] == [True, True]
+    assert plans[0].lib == plans[1].lib
+    assert {"fernet.key", "agent.secret", "admin.password"} <= {name.rpartition("/")[2] for name in plans[0].lib}
+    asked = {line for text in files("agent.toml") for line in text.splitlines() if line.startswith("server =")}
+    urls = '"http://192.168.50.11:9696"', '"http://192.168.50.12:9696"'
+    assert asked == {f"server = [{', '.join(urls)}]", f"server = [{', '.join(reversed(urls))}]"}

@@ -70,6 +70,8 @@ def test_hosts_get_addresses_by_their_place_or_as_the_file_says() -> None:
         ("name: small", "nam: small", "unknown field `nam`"),
         ("    server: true", "    sever: true", "unknown field `sever`"),
         ("    server: true", "", "one host must have 'server: true'; 0 have"),
+        ("  two:\n", "  two:\n    server: true\n", "one, two have 'server: true'; several need a database of all"),
+        ("cloud:", "cloud:\n  database: sqlite:///here.db", "cloud.database: 'sqlite:///here.db' is no URL"),
         ("management: mgmt", "management: m", "there is no segment 'm'"),
         ("management: mgmt", "management: vm", "segment 'vm' needs a cidr"),
         ("192.168.50.0/24", "192.168.50.1/24", "segments.mgmt.cidr: 192.168.50.1/24 has host bits set"),

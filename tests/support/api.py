@@ -13,12 +13,19 @@ class Api:
     def __init__(self, url: str, user: str, password: str, project: str) -> None:
         identity = {"user": {"name": user, "domain": {"id": "default"}, "password": password}}
         scope = {"project": {"name": project, "domain": {"id": "default"}}}
-        body = {"auth": {"identity": {"methods": ["password"], "password": identity}, "scope": scope}}
-        answer = httpx.post(f"{url}/identity/v3/auth/tokens", json=body, timeout=30)
+        self._credentials = {"auth": {"identity": {"methods": ["password"], "password": identity}, "scope": scope}}
+        self._client = httpx.Client(base_url=url, timeout=30)
+        self.project_id = ""
+        self.token = ""
+        self.log_in()
+
+    def log_in(self) -> None:
+        """Gets a new token, as each is good for an hour."""
+        answer = self._client.post("/identity/v3/auth/tokens", json=self._credentials)
         assert answer.status_code == 201, answer.text
         self.project_id = answer.json()["token"]["project"]["id"]
         self.token = answer.headers["X-Subject-Token"]
-        self._client = httpx.Client(base_url=url, headers={"X-Auth-Token": self.token}, timeout=30)
+        self._client.headers["X-Auth-Token"] = self.token
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         answer = self._client.request(method, path, json=body)

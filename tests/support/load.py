@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,12 +30,15 @@ UNSENT = object()
 
 _SERVERS = "/compute/v2.1/servers"
 _TRIES = 40
+_GUESTS = 0.4
+_ROUTERS = 0.6
+_FLOATING = 0.7
 
 
 class Where(NamedTuple):
     """What the cloud has for clients.
 
-    hosts     that ports are bound to and guests run on; none: no ports are bound, and there are no guests
+    hosts     that guests run on; none: there are no guests
     external  network of routers' gateways and floating IPs; empty: there are neither
     """
 
@@ -149,12 +152,10 @@ class Client:
         if not subnet:
             return
         host = self._dice.choice(self._where.hosts) if self._where.hosts else ""
-        guest = bool(host) and self._dice.random() < 0.3
-        bound = {"binding:host_id": host} if host and not guest else {}
-        port = self._create(life, "port", {"network_id": network, **bound})
-        if port and guest:
+        port = self._create(life, "port", {"network_id": network})
+        if port and host and self._dice.random() < _GUESTS:
             self._boot(life, port, host)
-        if port and self._where.external and self._dice.random() < 0.6:
+        if port and self._where.external and self._dice.random() < _ROUTERS:
             self._lead_out(life, subnet, port)
 
     def _lead_out(self, life: Life, subnet: str, port: str) -> None:
@@ -167,7 +168,7 @@ class Client:
         answered, _ = self._write(key, Op.CREATE, JOINED, ("PUT", f"{path}/add_router_interface", body))
         if answered is not Outcome.REFUSED:
             life.made["interface"] = (subnet, f"{path}/remove_router_interface")
-        if answered is Outcome.ANSWERED and self._dice.random() < 0.7:
+        if answered is Outcome.ANSWERED and self._dice.random() < _FLOATING:
             self._create(life, "floatingip", {"floating_network_id": self._where.external, "port_id": port})
 
     def _boot(self, life: Life, port: str, host: str) -> None:
@@ -252,14 +253,17 @@ class Client:
 
 
 class Load:
-    """Clients at work, each in a thread of its own."""
+    """Clients at work, each in a thread of its own, where it logs in."""
 
-    def __init__(self, apis: Sequence[Api], where: Where, pace_s: float = 0.1) -> None:
+    def __init__(self, log_ins: Sequence[Callable[[], Api]], where: Where, pace_s: float = 0.1) -> None:
         self.ledger = Ledger()
         self._gate = Gate(pace_s)
-        clients = [Client(n, api, where, self.ledger, self._gate) for n, api in enumerate(apis)]
-        self._pool = ThreadPoolExecutor(len(clients))
-        self._work: list[Future[None]] = [self._pool.submit(client.run) for client in clients]
+        self._pool = ThreadPoolExecutor(len(log_ins))
+        self._there = threading.Barrier(len(log_ins) + 1)
+        self._where = where
+        self._work: list[Future[None]] = [self._pool.submit(self._run, n, log_in) for n, log_in in enumerate(log_ins)]
+        with suppress(threading.BrokenBarrierError):
+            self._there.wait()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -269,6 +273,15 @@ class Load:
                 if work.done():
                     work.result()
             yield
+
+    def _run(self, number: int, log_in: Callable[[], Api]) -> None:
+        try:
+            client = Client(number, log_in(), self._where, self.ledger, self._gate)
+        except BaseException:
+            self._there.abort()
+            raise
+        self._there.wait()
+        client.run()
 
     def stop(self) -> None:
         """Ends all clients; raises what ended one of them before."""

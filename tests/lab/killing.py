@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import httpx
 import yaml
 from cloud import Cloud, Guest, until
+from footprint import leaks, of_cloud
 from labs import TestLab
 from losses import PROBE
 from processes import KINDS, Process, processes
@@ -33,7 +34,8 @@ from netglass.lab.programs import PORT
 from netglass.lab.topology import BUILTIN, Topology
 from support.api import Api
 from support.blame import Kill, Lost, blame
-from support.load import Load, Where, found
+from support.load import Load, Where, clear, found
+from support.writes import Ledger
 
 SIGNALS = {"-9": signal.SIGKILL, "STOP": signal.SIGSTOP, "TERM": signal.SIGTERM}
 
@@ -56,31 +58,37 @@ class Walk(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How much happens in one round.
+    """What happens in one round, and how fast.
 
     seconds  within which the kills fall
     stop_s   how long what is stopped stays so
     each_s   between two packets of a walk
+    write_s  between two writes of a client
     """
 
-    kills: int = 25
-    seconds: float = 20.0
+    kills: int = 40
+    seconds: float = 40.0
     stop_s: float = 5.0
     each_s: float = 0.01
+    clients: int = 4
+    write_s: float = 0.1
 
 
 @dataclass
 class Round:
     """What one round was, and what came of it.
 
+    wiring     clients wrote what hosts have to make: DHCP, routers, guests
     settled_s  from the end of the last kill until everything was as it must be
     faults     what was not as it must be, a line each
     """
 
-    kills: list[Kill] = field(default_factory=list)
-    losses: list[Lost] = field(default_factory=list)
-    settled_s: float = 0.0
-    faults: list[str] = field(default_factory=list)
+    wiring: bool
+    kills: list[Kill]
+    losses: list[Lost]
+    ledger: Ledger
+    settled_s: float
+    faults: list[str]
 
     @property
     def blamed(self) -> Counter[str]:
@@ -99,11 +107,12 @@ class Site:
     external: str
     walks: list[Walk]
 
-    def load(self, clients: int, pace_s: float = 0.1) -> Load:
+    def load(self, pace: Pace, *, wiring: bool) -> Load:
         """Sets clients to work, each at one of the servers."""
         servers = _topology(self.lab).server_hosts
-        log_ins = [partial(log_in_at, self.lab, servers[n % len(servers)]) for n in range(clients)]
-        return Load(log_ins, Where(self.hypervisors, self.external), pace_s)
+        log_ins = [partial(log_in_at, self.lab, servers[n % len(servers)]) for n in range(pace.clients)]
+        where = Where(self.hypervisors, self.external) if wiring else Where(dhcp=False)
+        return Load(log_ins, where, pace.write_s)
 
 
 def two_servers(database: str) -> str:
@@ -166,20 +175,32 @@ def _walks(cloud: Cloud, guests: Sequence[Guest], network: str, floating: str) -
     ]
 
 
-def kill_round(site: Site, load: Load, dice: random.Random, pace: Pace, kinds: Collection[str] = KINDS) -> Round:
-    """Kills so many processes of some kinds while clients write, then waits until all is right, and checks."""
+def kill_round(
+    site: Site, dice: random.Random, pace: Pace, *, kinds: Collection[str] = KINDS, wiring: bool = True
+) -> Round:
+    """Kills so many processes of some kinds while clients write; then waits until all is right, and checks.
+
+    What clients made is deleted in the end, and nothing of it may be left.
+    """
+    assert settle(site) == []
     for walk in site.walks:
         until(lambda w=walk: _answers(w), 30, f"{walk.name}: {walk.address} answers")  # type: ignore[misc]
-    done = Round()
-    with _pinging(site.walks, pace) as collect:
-        done.kills = _strike(site.lab.name, dice, pace, kinds)
-        ended = time.monotonic()
-        with load.paused():
-            done.faults += settle(site)
-            done.settled_s = time.monotonic() - ended
-            done.faults += load.ledger.contradictions(found(site.admin))
-        done.losses = collect()
-    return done
+    before = of_cloud(site.lab)
+    load = site.load(pace, wiring=wiring)
+    try:
+        with _pinging(site.walks, pace) as collect:
+            kills = _strike(site.lab.name, dice, pace, kinds)
+            ended = time.monotonic()
+            losses = collect()
+    finally:
+        load.stop()
+    faults = settle(site)
+    settled_s = time.monotonic() - ended
+    faults += load.ledger.contradictions(found(site.admin))
+    clear(site.admin)
+    faults += settle(site)
+    faults += leaks(before, of_cloud(site.lab))
+    return Round(wiring, kills, losses, load.ledger, settled_s, faults)
 
 
 def settle(site: Site) -> list[str]:

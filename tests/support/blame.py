@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 SWITCH = frozenset({"ovs-vswitchd", "ovsdb-server"})
@@ -52,13 +52,6 @@ def blame(loss: Lost, kills: Sequence[Kill]) -> Counter[str]:
         guilty = on_the_way or [kill for kill in near if kill.kind not in SWITCH]
         found[max(guilty).kind if guilty else NOBODY] += len(burst)
     return found
-
-
-def in_the_clear(kill: Kill, hosts: Iterable[str], kills: Sequence[Kill]) -> bool:
-    """Says whether no switch on these hosts was disturbed when a process died, so that no loss could be laid on one."""
-    there = frozenset(hosts)
-    switches = (other for other in kills if other.kind in SWITCH and other.host in there)
-    return not any(o.at - _AFTER_S <= kill.until and kill.at <= o.until + _AFTER_S for o in switches)
 
 
 def _bursts(lost: Sequence[float]) -> list[list[float]]:

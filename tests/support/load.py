@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -40,10 +40,12 @@ class Where(NamedTuple):
 
     hosts     that guests run on; none: there are no guests
     external  network of routers' gateways and floating IPs; empty: there are neither
+    dhcp      subnets are served, so that there is something to do for hosts
     """
 
     hosts: tuple[str, ...] = ()
     external: str = ""
+    dhcp: bool = True
 
 
 class Stopped(Exception):
@@ -62,49 +64,20 @@ class Life:
 
 
 class Gate:
-    """Holds clients back between writes, and lets them end."""
+    """Lets clients write at a pace, until they are to end."""
 
     def __init__(self, pace_s: float) -> None:
         self._pace_s = pace_s
-        self._news = threading.Condition()
         self._stopped = threading.Event()
-        self._closed = False
-        self._writing = 0
 
-    @contextmanager
-    def passing(self) -> Iterator[None]:
-        """One write.  Raises Stopped."""
-        self._stopped.wait(self._pace_s)
-        with self._news:
-            self._news.wait_for(lambda: not self._closed or self._stopped.is_set())
-            if self._stopped.is_set():
-                raise Stopped
-            self._writing += 1
-        try:
-            yield
-        finally:
-            with self._news:
-                self._writing -= 1
-                self._news.notify_all()
-
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Lets nothing be written in the block; what was on its way is waited for."""
-        with self._news:
-            self._closed = True
-            self._news.wait_for(lambda: not self._writing)
-        try:
-            yield
-        finally:
-            with self._news:
-                self._closed = False
-                self._news.notify_all()
+    def pass_through(self) -> None:
+        """Waits for the next write's turn.  Raises Stopped."""
+        if self._stopped.wait(self._pace_s):
+            raise Stopped
 
     def stop(self) -> None:
         """Lets clients end before their next write."""
-        with self._news:
-            self._stopped.set()
-            self._news.notify_all()
+        self._stopped.set()
 
 
 class Client:
@@ -148,7 +121,8 @@ class Client:
         if not network:
             return
         cidr = f"10.{100 + self._number}.{self._begun % 250}.0/24"
-        subnet = self._create(life, "subnet", {"network_id": network, "ip_version": 4, "cidr": cidr})
+        block = {"ip_version": 4, "cidr": cidr, "enable_dhcp": self._where.dhcp}
+        subnet = self._create(life, "subnet", {"network_id": network, **block})
         if not subnet:
             return
         host = self._dice.choice(self._where.hosts) if self._where.hosts else ""
@@ -197,7 +171,8 @@ class Client:
     def _look(self, outcome: Outcome, path: str, field: str, value: str) -> str:
         """Gives the id of what nobody was told of; empty when it is not there."""
         for _ in range(_TRIES if outcome is Outcome.UNKNOWN else 0):
-            with self._gate.passing(), suppress(httpx.TransportError):
+            self._gate.pass_through()
+            with suppress(httpx.TransportError):
                 status, body = self._api.call("GET", path)
                 if status == 200:
                     rows = next(value for value in body.values() if isinstance(value, list))
@@ -214,13 +189,15 @@ class Client:
         self._write(Key(kind, life.name), Op.UPDATE, value, ("PUT", path, {kind: _named(kind, value)}))
 
     def _end(self, life: Life) -> None:
-        """Deletes a life; what is refused, as something nobody was told of is in the way, is left."""
+        """Deletes a life; what is refused, as something nobody was told of is in the way, is left with all before."""
         for kind, (found, path) in reversed(life.made.items()):
             request = ("PUT", path, {"subnet_id": found}) if kind == "interface" else ("DELETE", path, None)
-            for _ in range(_TRIES):
-                outcome, said = self._write(Key(kind, life.name), Op.DELETE, None, request)
-                if outcome is not Outcome.UNKNOWN and said is not UNSENT:
-                    break
+            key = Key(kind, life.name)
+            outcome, said = self._write(key, Op.DELETE, None, request)
+            while outcome is Outcome.UNKNOWN or said is UNSENT:
+                outcome, said = self._write(key, Op.DELETE, None, request)
+            if outcome is Outcome.REFUSED:
+                return
 
     # --- writes
 
@@ -229,9 +206,9 @@ class Client:
         return f"{PREFIX}/{life.name}/{self._writes}"
 
     def _write(self, key: Key, op: Op, value: str | None, request: tuple[str, str, Any]) -> tuple[Outcome, Any]:
-        with self._gate.passing():
-            outcome, body = self._told(request)
-            self._ledger.note(key, Write(op, value, outcome))
+        self._gate.pass_through()
+        outcome, body = self._told(request)
+        self._ledger.note(key, Write(op, value, outcome))
         return outcome, body
 
     def _told(self, request: tuple[str, str, Any]) -> tuple[Outcome, Any]:
@@ -264,15 +241,6 @@ class Load:
         self._work: list[Future[None]] = [self._pool.submit(self._run, n, log_in) for n, log_in in enumerate(log_ins)]
         with suppress(threading.BrokenBarrierError):
             self._there.wait()
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Has all clients wait in the block; raises what ended one of them."""
-        with self._gate.closed():
-            for work in self._work:
-                if work.done():
-                    work.result()
-            yield
 
     def _run(self, number: int, log_in: Callable[[], Api]) -> None:
         try:

@@ -51,7 +51,10 @@ def run(site: Site, options: argparse.Namespace) -> list[Round]:
     while sum(len(done.kills) for done in rounds) < options.count and not any(done.faults for done in rounds):
         every = len(rounds) % 2 == 1
         kinds = KINDS.keys() if every else KINDS.keys() - SWITCH
-        rounds.append(kill_round(site, dice, Pace(clients=options.clients), kinds=kinds, wiring=every))
+        try:
+            rounds.append(kill_round(site, dice, Pace(clients=options.clients), kinds=kinds, wiring=every))
+        except KeyboardInterrupt:
+            break  # with what there is
         _tell(rounds)
     return rounds
 
@@ -59,7 +62,8 @@ def run(site: Site, options: argparse.Namespace) -> list[Round]:
 def _tell(rounds: list[Round]) -> None:
     done = rounds[-1]
     killed = sum(len(each.kills) for each in rounds)
-    words = f"{killed} killed; settled in {done.settled_s:.1f} s; lost: {dict(done.blamed) or 'nothing'}"
+    sent = sum(loss.sent for loss in done.losses)
+    words = f"{killed} killed; settled in {done.settled_s:.1f} s; lost: {dict(done.blamed) or 'nothing'} of {sent}"
     print(
         time.strftime("%H:%M:%S"), words, *done.faults, sep="\n  " if done.faults else " ", file=sys.stderr, flush=True
     )

@@ -9,10 +9,12 @@ Run inside a guest, a host or a namespace by its text (``python3 -c``): standard
     dhcp6  a SOLICIT, answered is what offers the address that the guest has; without one, an INFORMATION-REQUEST
     http   a GET on a connection of its own; answered is what got status 200
 
-The pace is that of a clock: a sender that was held up sends what it owes at once, so that no number is left out.
+The pace is that of a clock: a sender that was held up sends what it owes at once, so that no number is left out; with
+`behind_s`, what is owed for longer than that is not sent (``skipped``): a machine that stood still for seconds would
+else be asked for more at once than any buffer holds.
 Prints ``answered`` on a line of its own with the first answer, and at its end JSON: ``sent``, and ``lost``, the times
 (seconds of the machine's monotonic clock) at which those were sent that nobody answered; ``late_s``, how long the
-slowest answer took.
+slowest answer took; ``skipped``.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Record:
     def __init__(self) -> None:
         self.sent: list[float] = []
         self.answered: dict[int, float] = {}
+        self.skipped: set[int] = set()
 
     def answer(self, number: int) -> None:
         """Notes an answer; only the first counts."""
@@ -56,9 +59,11 @@ class Record:
 
     def text(self) -> str:
         """Gives what is printed."""
-        lost = [at for number, at in enumerate(self.sent) if number not in self.answered]
+        through = self.answered.keys() | self.skipped
+        lost = [at for number, at in enumerate(self.sent) if number not in through]
         late_s = max((at - self.sent[number] for number, at in self.answered.items()), default=0.0)
-        return json.dumps({"sent": len(self.sent), "lost": lost, "late_s": late_s})
+        skipped = len(self.skipped)
+        return json.dumps({"sent": len(self.sent) - skipped, "lost": lost, "late_s": late_s, "skipped": skipped})
 
 
 def pace(plan: Plan) -> Iterator[float]:
@@ -80,12 +85,15 @@ def exchange(plan: Plan, peer: socket.socket, send: Callable[[int], None], read:
     for number, due in enumerate(pace(plan)):
         take_in(due)
         record.sent.append(time.monotonic())
+        if record.sent[-1] - due > plan.get("behind_s", float("inf")):
+            record.skipped.add(number)
+            continue
         try:
             send(number)
         except OSError:
             continue  # no way out: sent and lost
     end = time.monotonic() + plan["wait_s"]
-    while time.monotonic() < end and len(record.answered) < len(record.sent):
+    while time.monotonic() < end and len(record.answered) + len(record.skipped) < len(record.sent):
         take_in(min(end, time.monotonic() + 0.05))
     return record
 

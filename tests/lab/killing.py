@@ -41,6 +41,7 @@ SIGNALS = {"-9": signal.SIGKILL, "STOP": signal.SIGSTOP, "TERM": signal.SIGTERM}
 
 _SETTLED_S = 90.0
 _TAIL_S = 4.0
+_BEHIND_S = 0.1
 _LEAST_GUESTS = 6
 
 
@@ -322,6 +323,7 @@ def _pinging(walks: Sequence[Walk], pace: Pace) -> Iterator[Callable[[], list[Lo
 
 def _ping(walk: Walk, each_s: float, seconds: float) -> subprocess.Popen[str]:
     plan: dict[str, Any] = {"kind": "icmp", "to": walk.address, "each_s": each_s, "seconds": seconds, "wait_s": 2}
+    plan["behind_s"] = _BEHIND_S
     argv = [*walk.to, "python3", "-c", PROBE, json.dumps(plan)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 

@@ -95,6 +95,11 @@ class ServerProcess:
         self._process.send_signal(number)
         return self._process.wait(timeout=20)
 
+    def send(self, number: int) -> None:
+        """Sends a signal and waits for nothing."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def log(self) -> str:
         return (self._directory / "server.log").read_text()
 

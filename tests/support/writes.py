@@ -91,14 +91,25 @@ class Ledger:
     """The writes of all clients; may be written by many threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._writes: dict[Key, list[Write]] = {}
         self._told: Counter[str] = Counter()
+        self._answered = 0
 
     def note(self, key: Key, write: Write) -> None:
         """Notes what a client was told of a write."""
         with self._lock:
             self._writes.setdefault(key, []).append(write)
+            self._answered += write.outcome is Outcome.ANSWERED
+            self._lock.notify_all()
+
+    def wait_for_answers(self, count: int, within_s: float = 60) -> None:
+        """Waits until so many more writes were answered."""
+        with self._lock:
+            wanted = self._answered + count
+            assert self._lock.wait_for(lambda: self._answered >= wanted, within_s), (
+                f"{self._answered} of {wanted} writes answered after {within_s} s"
+            )
 
     def count(self, told: str) -> None:
         """Counts what clients were told, in words."""

@@ -40,7 +40,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from bench_lab import keep, lab_up  # noqa: E402
-from support.blame import NOBODY, SWITCH  # noqa: E402
+from support.blame import MACHINE, NOBODY, SWITCH  # noqa: E402
 from support.postgres import Cluster  # noqa: E402
 
 
@@ -79,7 +79,7 @@ def kills_table(rounds: list[Round]) -> Table:
         wiring: sum((done.blamed for done in rounds if done.wiring is wiring), Counter[str]())
         for wiring in (False, True)
     }
-    for kind in [*sorted({kind for kind, _ in how}), NOBODY]:
+    for kind in [*sorted({kind for kind, _ in how}), NOBODY, MACHINE]:
         counts = [how[kind, name] for name in ("-9", "STOP", "TERM")]
         shown.add_row(kind, *map(str, (*counts, lost[False][kind], lost[True][kind])))
     return shown
@@ -108,7 +108,10 @@ def figures(rounds: list[Round]) -> list[dict[str, Any]]:
             "blamed": done.blamed,
             "faults": done.faults,
             "kills": [kill._asdict() for kill in done.kills],
-            "walks": [{"walk": loss.walk, "sent": loss.sent, "lost": loss.lost} for loss in done.losses],
+            "walks": [
+                {"walk": loss.walk, "sent": loss.sent, "held": len(loss.held), "lost": loss.lost}
+                for loss in done.losses
+            ],
             "told": done.ledger.told(),
             "writes": Counter(write.outcome.value for writes in done.ledger.writes().values() for write in writes),
         }
@@ -155,7 +158,7 @@ def main() -> int:
     console.print(f"Right again after the last kill of a round: median {middle:.1f} s, most {most:.1f} s")
     faults = [fault for done in rounds for fault in done.faults]
     alone = sum((done.blamed for done in rounds if not done.wiring), Counter[str]())
-    faults += [f"{times} packets were lost by {kind}" for kind, times in alone.items()]
+    faults += [f"{times} packets were lost by {kind}" for kind, times in alone.items() if kind != MACHINE]
     for fault in faults:
         console.print(fault, markup=False, highlight=False)
     keep("kills", {"seed": options.seed, "database": options.database, "faults": faults, "rounds": figures(rounds)})

@@ -14,7 +14,7 @@ The pace is that of a clock: a sender that was held up sends what it owes at onc
 else be asked for more at once than any buffer holds.
 Prints ``answered`` on a line of its own with the first answer, and at its end JSON: ``sent``, and ``lost``, the times
 (seconds of the machine's monotonic clock) at which those were sent that nobody answered; ``late_s``, how long the
-slowest answer took; ``skipped``.
+slowest answer took; ``skipped``, the times at which those were due that were not sent.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Record:
     def __init__(self) -> None:
         self.sent: list[float] = []
         self.answered: dict[int, float] = {}
-        self.skipped: set[int] = set()
+        self.skipped: dict[int, float] = {}
 
     def answer(self, number: int) -> None:
         """Notes an answer; only the first counts."""
@@ -59,11 +59,11 @@ class Record:
 
     def text(self) -> str:
         """Gives what is printed."""
-        through = self.answered.keys() | self.skipped
+        through = self.answered.keys() | self.skipped.keys()
         lost = [at for number, at in enumerate(self.sent) if number not in through]
         late_s = max((at - self.sent[number] for number, at in self.answered.items()), default=0.0)
-        skipped = len(self.skipped)
-        return json.dumps({"sent": len(self.sent) - skipped, "lost": lost, "late_s": late_s, "skipped": skipped})
+        skipped = list(self.skipped.values())
+        return json.dumps({"sent": len(self.sent) - len(skipped), "lost": lost, "late_s": late_s, "skipped": skipped})
 
 
 def pace(plan: Plan) -> Iterator[float]:
@@ -86,7 +86,7 @@ def exchange(plan: Plan, peer: socket.socket, send: Callable[[int], None], read:
         take_in(due)
         record.sent.append(time.monotonic())
         if record.sent[-1] - due > plan.get("behind_s", float("inf")):
-            record.skipped.add(number)
+            record.skipped[number] = due
             continue
         try:
             send(number)

@@ -94,7 +94,8 @@ class Round:
     @property
     def blamed(self) -> Counter[str]:
         """Gives how many packets were lost by the death of which kind of process."""
-        return sum((blame(loss, self.kills) for loss in self.losses), Counter())
+        held = [at for loss in self.losses for at in loss.held]
+        return sum((blame(loss, self.kills, held) for loss in self.losses), Counter())
 
 
 @dataclass
@@ -330,4 +331,4 @@ def _ping(walk: Walk, each_s: float, seconds: float) -> subprocess.Popen[str]:
 
 def _lost(walk: Walk, process: subprocess.Popen[str]) -> Lost:
     said = json.loads(process.communicate(timeout=120)[0])
-    return Lost(walk.name, walk.hosts, said["sent"], tuple(said["lost"]))
+    return Lost(walk.name, walk.hosts, said["sent"], tuple(said["lost"]), tuple(said["skipped"]))

@@ -11,7 +11,7 @@ from killing import Pace, furnished, kill_round
 from labs import TestLab, netglass
 from processes import KINDS
 
-from support.blame import SWITCH
+from support.blame import MACHINE, SWITCH
 
 pytestmark = pytest.mark.lab
 
@@ -34,4 +34,4 @@ def test_a_cloud_whose_processes_are_killed_at_random_loses_no_write_no_packet_a
         )
         every = kill_round(site, dice, Pace(kills=8, seconds=6, stop_s=3, clients=2))
         assert (others.faults, every.faults) == ([], [])
-        assert others.blamed == {}, [(kill.kind, kill.host, kill.how) for kill in others.kills]
+        assert others.blamed.keys() <= {MACHINE}, [(kill.kind, kill.host, kill.how) for kill in others.kills]

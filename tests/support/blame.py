@@ -10,9 +10,11 @@ SWITCH = frozenset({"ovs-vswitchd", "ovsdb-server"})
 """Kinds without which a userspace switch passes nothing on: one thread of it does so and asks its database."""
 
 NOBODY = "nobody"
+MACHINE = "(a machine that stood still)"
 
 _ONE_BURST_S = 1.0
 _AFTER_S = 3.0
+_HELD_S = 0.5
 _BEFORE_S = 0.2  # a packet that is under way
 
 
@@ -31,22 +33,28 @@ class Lost(NamedTuple):
 
     hosts  whose switches it goes through
     lost   when those were sent that nobody answered
+    held   when those were due that were not sent, as the sender itself was held up
     """
 
     walk: str
     hosts: frozenset[str]
     sent: int
     lost: tuple[float, ...]
+    held: tuple[float, ...] = ()
 
 
-def blame(loss: Lost, kills: Sequence[Kill]) -> Counter[str]:
+def blame(loss: Lost, kills: Sequence[Kill], held: Sequence[float] = ()) -> Counter[str]:
     """Gives how many packets a walk lost by the death of which kind of process.
 
     Packets that were lost one after the other were lost by one death: that of a switch on the way while or soon before
-    the first of them was sent; where none died, that of any other process then.
+    the first of them was sent; where none died, that of any other process then.  Not where any sender was held up at
+    that time (`held`): then the switches were too, and nobody has to die for their buffers to run over.
     """
     found: Counter[str] = Counter()
     for burst in _bursts(loss.lost):
+        if any(burst[0] - _HELD_S <= at <= burst[-1] + _HELD_S for at in held):
+            found[MACHINE] += len(burst)
+            continue
         near = [k for k in kills if k.at - _BEFORE_S <= burst[0] <= k.until + _AFTER_S]
         on_the_way = [kill for kill in near if kill.kind in SWITCH and kill.host in loss.hosts]
         guilty = on_the_way or [kill for kill in near if kill.kind not in SWITCH]

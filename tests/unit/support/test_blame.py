@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.blame import NOBODY, Kill, Lost, blame
+from support.blame import MACHINE, NOBODY, Kill, Lost, blame
 
 SWITCH = Kill(10.0, 10.0, "ovs-vswitchd", "bob", "KILL")
 STOPPED = Kill(20.0, 25.0, "ovs-vswitchd", "daisy", "STOP")
@@ -27,3 +27,7 @@ def test_a_switch_that_is_not_on_the_way_is_not_guilty() -> None:
 
 def test_a_loss_without_a_switch_that_died_is_laid_on_whoever_died() -> None:
     assert blame(lost(40.5, 60.0), KILLS) == {"server": 1, NOBODY: 1}
+
+
+def test_nobody_has_to_die_for_a_loss_on_a_machine_that_stood_still() -> None:
+    assert blame(lost(39.9, 40.5, 60.0), KILLS, held=(40.6,)) == {MACHINE: 2, NOBODY: 1}

@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help demo setup setup-dev check lint test test-pure laws test-real test-postgresql firewall trace-check bench walks docs lock \
-	tempest changelog clean
+	kills tempest changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ bench: setup-dev ## Measure the API, the wiring and routing; print tables (root)
 walks: setup-dev ## Every walk with 100 MB each way, and what each process's death costs it (root; twenty minutes)
 	NETGLASS_WALK_MEGABYTES=100 $(BIN)/pytest -s tests/lab/test_walks.py tests/lab/test_ipv6_walks.py
 	$(BIN)/python bench/process_by_walk.py
+
+kills: setup-dev ## 1,000 kills of random processes under load, half of them with two servers over PostgreSQL (root; an hour)
+	$(BIN)/python bench/kills.py --count 500
+	$(BIN)/python bench/kills.py --count 500 --database postgresql
 
 docs: setup-dev ## Write docs/reference anew out of the code
 	$(BIN)/python tools/gen_reference.py

@@ -9,8 +9,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev check lint test test-pure laws test-real test-postgresql firewall trace-check bench walks docs lock \
-	kills tempest changelog clean
+.PHONY: help demo setup setup-dev check lint test test-pure laws test-real test-postgresql firewall mutants trace-check bench walks \
+	docs lock kills tempest changelog clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ trace-check: setup-dev ## Hold the tracer to real switches (1,000 random packets
 
 firewall: setup-dev ## Shoot every case of the firewall's table at both drivers (root)
 	NETGLASS_ALL_CASES=1 $(BIN)/pytest -q -s tests/firewall/test_cases.py
+
+mutants: setup-dev ## Have both drivers forget things, and see the firewall's table notice each (root)
+	NETGLASS_ALL_CASES=1 $(BIN)/pytest -q -s tests/firewall/test_mutants.py
 
 bench: setup-dev ## Measure the API, the wiring and routing; print tables (root)
 	$(BIN)/python bench/api.py

@@ -180,7 +180,7 @@ def _answers(version: int, *, stateful: bool) -> Scene:
     servers = (guest("near", 17, "one", "serving"), guest("far", 18, "two", "serving"))
     shots = []
     for server in servers:
-        asked = packet(client, server, version, TCP, 80)
+        asked, in_vain = packet(client, server, version, TCP, 80), packet(client, server, version, TCP, 81)
         shots += [
             Shot(
                 f"{server.name}: an answer that nobody asked for",
@@ -195,27 +195,72 @@ def _answers(version: int, *, stateful: bool) -> Scene:
                 f"{server.name}: an answer to another port", replace(asked.answer(server.name), second=5001), "client"
             ),
             Shot(f"{server.name}: the server opens", packet(server, client, version, TCP, 80), "client"),
+            Shot(f"{server.name}: what asks in vain", in_vain, server.name),
+            Shot(f"{server.name}: an answer to what never came", in_vain.answer(server.name), "client"),
         ]
     name = f"answers v{version}, {'tracked' if stateful else 'untracked'}"
     return Scene(name, (client, *servers), (opening, serving), tuple(shots))
 
 
+# --- ports that are down
+
+
+def dead_scenes() -> Iterator[Scene]:
+    """Gives the scenes in which one end's port is down, with port security and without."""
+    for secured in (True, False):
+        groups = ("open",) if secured else ()
+        thief, near, far = (
+            guest("thief", 16, "one", "open"),
+            guest("near", 17, "one", "open"),
+            guest("far", 18, "two", "open"),
+        )
+        dead = (
+            guest("dead", 21, "one", *groups, secured=secured, up=False),
+            guest("gone", 22, "two", *groups, secured=secured, up=False),
+        )
+        ends = {"sends": [(dead[0], near), (dead[0], far)], "receives": [(thief, one) for one in dead]}
+        for word, pairs in ends.items():
+            shots = [shot for sender, target in pairs for shot in _to_the_dead(sender, target)]
+            name = f"a dead port {word}, port security {'on' if secured else 'off'}"
+            yield Scene(name, (thief, near, far, *dead), (Group("open", ANY),), tuple(shots))
+
+
+def _to_the_dead(sender: Guest, target: Guest) -> Iterator[Shot]:
+    about = f"{sender.name} to {target.name}"
+    for version, icmp, echo in ((4, ICMP, 8), (6, ICMP6, 128)):
+        yield Shot(f"{about}: v{version} udp", packet(sender, target, version, UDP, 7), target.name)
+        yield Shot(f"{about}: v{version} echo", packet(sender, target, version, icmp, 0, echo), target.name)
+    asks = Packet(sender.name, sender.mac, target.mac, kind="arp", claimed_mac=sender.mac, claims=sender.addresses[0])
+    yield Shot(f"{about}: ARP answers", asks, target.name)
+    yield Shot(f"{about}: ARP asks all", replace(asks, operation=1, to_mac="ff:ff:ff:ff:ff:ff"), target.name)
+
+
 # --- forged senders
 
 
+_PAIRS = (
+    ("10.0.0.99/32", ""),
+    ("10.0.0.128/30", "fa:16:3e:00:00:aa"),
+    ("2001:db8::99/128", ""),
+    ("2001:db8::f0/126", ""),
+)
+_AROUND_PAIRS = ("2001:db8::98", "2001:db8::99", "2001:db8::ef", "2001:db8::f0", "2001:db8::f3", "2001:db8::f4")
+
+
 def forging_scenes() -> Iterator[Scene]:
-    """Gives the matrix of forged senders: every trick, by a guest that may not and by one that may."""
-    for secured in (True, False):
-        for pairs in ((), (("10.0.0.99/32", ""), ("10.0.0.128/30", "fa:16:3e:00:00:aa"), ("2001:db8::99/128", ""))):
-            if pairs and not secured:
-                continue
-            thief = guest("thief", 16, "one", *(("open",) if secured else ()), secured=secured, pairs=pairs)
-            near, far = (guest("near", 17, "one", "open"), guest("far", 18, "two", "open"))
-            bare = guest("bare", 19, "two", secured=False)
-            everybody = (thief, near, far, bare)
-            shots = [shot for target in (near, far, bare) for shot in _tricks(thief, target)]
-            name = f"forged senders, port security {'on' if secured else 'off'}, {'pairs' if pairs else 'no pairs'}"
-            yield Scene(name, everybody, (Group("open", ANY),), tuple(shots))
+    """Gives the matrix of forged senders: every trick, by guests that may not and by one that may."""
+    groups = (Group("open", ANY), Group("loose", ANY, stateful=False))
+    near, far = (guest("near", 17, "one", "open"), guest("far", 18, "two", "open"))
+    bare = guest("bare", 19, "two", secured=False)
+    thieves = {
+        "on, no pairs": guest("thief", 16, "one", "open"),
+        "on, pairs": guest("thief", 16, "one", "open", pairs=_PAIRS),
+        "on, no state": guest("thief", 16, "one", "loose"),
+        "off, no pairs": guest("thief", 16, "one", secured=False),
+    }
+    for name, thief in thieves.items():
+        shots = [shot for target in (near, far, bare) for shot in _tricks(thief, target)]
+        yield Scene(f"forged senders, port security {name}", (thief, near, far, bare), groups, tuple(shots))
 
 
 def _tricks(thief: Guest, target: Guest) -> Iterator[Shot]:
@@ -235,12 +280,21 @@ def _tricks(thief: Guest, target: Guest) -> Iterator[Shot]:
         for tags in ((0,), (5,), (1000,), (4095,), (0, 6), (5, 6)):
             yield shot(f"v{version} behind tags {tags}", replace(fresh(), tags=tags))
     four, six = honest[4], honest[6]
-    for source in ("10.0.0.99", "10.0.0.98", "10.0.0.128", "10.0.0.131", "10.0.0.132", "127.0.0.1", "255.255.255.255"):
+    for source in (
+        "10.0.0.99",
+        "10.0.0.98",
+        "10.0.0.127",
+        "10.0.0.128",
+        "10.0.0.131",
+        "10.0.0.132",
+        "127.0.0.1",
+        "255.255.255.255",
+    ):
         yield shot(f"as {source}", replace(packet(thief, target, 4, UDP, 7), source=source))
         yield shot(
             f"as {source} by the pair's MAC", replace(four, first=four.first, source=source, mac="fa:16:3e:00:00:aa")
         )
-    for source in ("2001:db8::99", "2001:db8::98", link_local(thief.mac), link_local(target.mac), "fe80::1"):
+    for source in (*_AROUND_PAIRS, link_local(thief.mac), link_local(target.mac), "fe80::1"):
         yield shot(f"as {source}", replace(packet(thief, target, 6, UDP, 7), source=source))
     yield from _arp_tricks(thief, target, shot)
     yield from _service_tricks(thief, target, six, shot)

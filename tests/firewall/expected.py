@@ -8,7 +8,7 @@ Imports nothing of the product.  A guest behind a *secured* port
   was opened;
 - always does what it needs to have an address (DHCP client, neighbour discovery), and never serves it to others.
 
-A port that is not secured sends and receives everything.
+A port that is not secured sends and receives everything; one that is down, secured or not, nothing at all.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Guest:
     groups: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     secured: bool = True
+    up: bool = True
     network: str = "one"
 
     @property
@@ -127,6 +128,8 @@ class Model:
     def receives(self, packet: Packet, receiver: str) -> bool:
         """Says whether a packet that is sent now reaches a guest."""
         sender, target = self.guests[packet.sender], self.guests[receiver]
+        if not (sender.up and target.up):
+            return False
         if sender.network != target.network or packet.tags[:1] not in ((), (0,)):
             return False
         if packet.tags[1:] and target.secured:

@@ -99,6 +99,7 @@ def _guest(guest: Guest) -> Iterable[Row]:
         device_id=server_id,
         device_owner="compute:nova",
         host_id=guest.host,
+        admin_state_up=guest.up,
         fixed_ips=tuple(FixedIp(f"{network_id}-{6 if ':' in one else 4}", one) for one in guest.addresses),
         port_security_enabled=guest.secured,
         security_group_ids=tuple(sorted(named("group", name) for name in guest.groups)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -45,9 +45,14 @@ class Range:
 
     def play(self, scene: Scene) -> list[Verdict]:
         """Gives what became of each shot of a scene."""
+        return list(self.verdicts(scene))
+
+    def verdicts(self, scene: Scene) -> Iterator[Verdict]:
+        """Gives the same one by one, as they are shot."""
         model = scene.model()
         self.settle(model)
-        return [verdict for batch in _batches(scene) for verdict in self._judge(scene, model, batch)]
+        for batch in _batches(scene):
+            yield from self._judge(scene, model, batch)
 
     def settle(self, model: Model) -> None:
         """Plugs in the guests of a model and has the hosts become what it wants."""
@@ -82,15 +87,24 @@ class Range:
         self.forget()
         for mark, shot in tokens.items():
             self.send(model, shot.packet.sender, frames_of(shot.packet, mark))
-        ends = {(sender, target): token() for sender in senders for target in targets if sender != target}
-        for (sender, target), mark in ends.items():
-            self.send(model, sender, [closing(model.guests[sender], model.guests[target], mark)])
+        heard = {target: _stand_in(model, target, senders) for target in targets}
+        ends = {
+            (_stand_in(model, sender, [ear]), ear): token()
+            for sender in senders
+            for ear in heard.values()
+            if sender != ear
+        }
+        for (sender, ear), mark in ends.items():
+            self.send(model, sender, [closing(model.guests[sender], model.guests[ear], mark)])
         due = {mark for mark, wanted in zip(tokens, expected, strict=True) if wanted}
         seen: set[bytes] = set()
-        for target in targets:
+        for target, ear in heard.items():
+            host = self._hosts[model.guests[target].host]
             here = [mark for mark, shot in tokens.items() if shot.target == target]
-            last = [mark for (_, one), mark in ends.items() if one == target]
-            arrived = self._hosts[model.guests[target].host].received(target, last, [m for m in here if m in due])
+            last = [mark for (_, one), mark in ends.items() if one == ear]
+            arrived = host.received(ear, last, [m for m in here if m in due])
+            if ear != target:
+                arrived = host.so_far(target)
             seen |= {mark for mark in here if _came(arrived, mark)}
         return [mark in seen for mark in tokens]
 
@@ -107,6 +121,14 @@ def _batches(scene: Scene) -> Iterator[list[Shot]]:
     talks = len({shot.packet.sender for shot in scene.shots}) > 1
     size = 1 if talks else _MOST_AT_ONCE
     yield from (list(scene.shots[start : start + size]) for start in range(0, len(scene.shots), size))
+
+
+def _stand_in(model: Model, name: str, others: Collection[str]) -> str:
+    """Gives a guest, or where its port is down, another on its host, that is none of `others`: it sends and hears."""
+    if model.guests[name].up:
+        return name
+    here = (guest for guest in model.guests.values() if guest.up and guest.host == model.guests[name].host)
+    return next(guest.name for guest in here if guest.name not in others)
 
 
 def _expected(model: Model, shot: Shot) -> bool:

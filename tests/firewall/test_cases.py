@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firewall.cases import Scene, conversation_scenes, forging_scenes, rule_scenes
+from firewall.cases import Scene, conversation_scenes, dead_scenes, forging_scenes, rule_scenes
 from firewall.shooting import Range
 from firewall.site import site
 from host.hosted import on_a_host
@@ -21,9 +21,10 @@ _LEAST = 500
 
 
 def _scenes() -> Iterator[Scene]:
-    """Gives all forged senders and conversations, and every ninth of the scenes in which rules differ."""
+    """Gives all forged senders, dead ports and conversations, and every ninth of the scenes in which rules differ."""
     yield from itertools.islice(rule_scenes(), 0, None, _EVERY)
     yield from conversation_scenes()
+    yield from dead_scenes()
     yield from forging_scenes()
 
 

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench_lab import NETGLASS, Api, Figures, keep, lab_up, netglass, probe
+from bench_lab import NETGLASS, Api, Figures, keep, lab_up, let_everything_in, netglass, probe
 
 PROBE = Path(__file__).with_name("routing_probe.py")
 WIRING_PROBE = Path(__file__).with_name("wiring_probe.py")
@@ -49,6 +49,7 @@ class Bench:
         project = api("GET", f"/v2.0/networks/{self.network_id}")["network"]["project_id"]
         unlimited = dict.fromkeys(("network", "subnet", "port", "router", "floatingip"), -1)
         api("PUT", f"/v2.0/quotas/{project}", {"quota": unlimited})
+        let_everything_in(api)
         self.guest, self.port_id = self._guest()
         self.routers: list[tuple[str, str]] = []
 

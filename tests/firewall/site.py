@@ -22,7 +22,6 @@ from typing import Any
 from host.an_agent import Agent
 from host.hosted import private_directories, shell, start_database, start_switch
 from netglass.base.ids import tap_name
-from netglass.compile import place
 from netglass.compile.compiler import compile_host
 from netglass.desired.state import HostState
 from netglass.host import syscalls
@@ -44,7 +43,6 @@ class Station:
     """
 
     def __init__(self, name: str) -> None:
-        place.ENFORCING = True
         self.name = name
         self.agent = Agent()
         self.alter: Callable[[HostState], HostState] = lambda state: state

@@ -29,7 +29,6 @@ from netglass.model.snapshot import Snapshot
 
 INTEGRATION = "br-int"
 TUNNEL = "br-tun"
-ENFORCING = False  # whether guests' ports are filtered; to be removed once everybody's guests have groups
 DHCP_OWNER = "network:dhcp"
 
 _SERVICES = ("network:", "neutron:")
@@ -106,7 +105,7 @@ class Place:
     @property
     def filtering(self) -> bool:
         """Says whether guests can be on the host, so that frames for them are looked at."""
-        return ENFORCING and "hypervisor" in self.host.roles
+        return "hypervisor" in self.host.roles
 
     @property
     def intent(self) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ class Action(NamedTuple):
     """One action.
 
     verb   ``normal``, ``drop``, ``set`` (field, number), ``move`` (field, from field), ``untag``, ``goto`` (table),
-           ``output`` (port), ``put`` (out of the port that a field numbers), ``back``, ``track``, ``learn``,
+           ``output`` (port), ``noport`` (from here on it came in by none), ``clone`` (others, with a copy),
+           ``put`` (out of the port that a field numbers), ``back``, ``track``, ``learn``,
            ``conjunction`` (these with their whole text), ``untrack``, ``older`` (the time to live), ``nothing``
     field  that is set, or numbers a port
     value  as the verb says
@@ -58,6 +59,7 @@ _PLAIN = {
     "pop_vlan": Action("untag"),
     "ct_clear": Action("untrack"),
     "dec_ttl": Action("older"),
+    "set_field:ANY->in_port": Action("noport"),
 }
 _VLAN = Field("vlan", "vlan")
 _MOD = re.compile(r"mod_(dl_src|dl_dst|nw_src|nw_dst|tp_src|tp_dst):(.+)")
@@ -81,6 +83,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Action]], ...] =
     (_MOD, lambda m: Action("set", field_of(m[1]), number_of(m[2]))),
     (re.compile(r"learn\((.*)\)"), lambda m: Action("learn", value=m[1])),
     (re.compile(r"ct(?:\((.*)\))?"), lambda m: Action("track", value=m[1] or "")),
+    (re.compile(r"clone\((.*)\)"), lambda m: Action("clone", value=m[1])),
     (re.compile(r"conjunction\((.*)\)"), lambda m: Action("conjunction", value=m[1])),
     (re.compile(r"note:.*"), lambda m: Action("nothing")),
 )

@@ -6,16 +6,17 @@ Source: iptables(8), iptables-extensions(8).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from netglass.compile.firewall.reasons import Reason
 from netglass.desired.state import RuleSet
 from netglass.trace.acting import differences
 from netglass.trace.fields import NotUnderstoodError
 from netglass.trace.fitting import Passing, fits
 from netglass.trace.packet import PROHIBITED, UNREACHABLE_HOST, UNREACHABLE_NET, UNREACHABLE_PORT
-from netglass.trace.result import Changed, Filter, Nat, Step, Warn
+from netglass.trace.result import Changed, Drop, Filter, Nat, Step, Warn
 from netglass.trace.ruling import Rule, parsed
 from netglass.trace.tracking import UNTRACKED, Found, target, translated, turn
 
@@ -30,21 +31,50 @@ _REFUSALS = {
 }
 
 
+_FIREWALL = "firewall"  # the owner of what filters guests
+_IN_PORTS_CHAIN = 2  # chains that a packet is in at the least when a port's own chain has sent it to the fallback
+_FALLBACK, _SOURCES, _TO_GUEST = "-sg-fallback", "neutron-openvswi-s", "neutron-openvswi-i"
+
+
 class Outcome(NamedTuple):
     """What a table did.
 
     passes   it may go on
     steps    that say so
     refusal  ICMP's type and code that its sender is told; None: nothing
+    ends     why it does not go on, where more is known than that
     """
 
     passing: Passing
     passes: bool
     steps: list[Step]
     refusal: tuple[int, int] | None = None
+    ends: Drop | None = None
 
 
-def consult(rules: RuleSet | None, chain: str, passing: Passing, own: str = "") -> Outcome:
+@dataclass(frozen=True)
+class Chains:
+    """All chains of one table in one namespace, whatever parts they are kept in.
+
+    parts    by the text of each rule, the part that has it
+    reasons  gives what stands behind rules of the firewall
+    """
+
+    rules: tuple[str, ...]
+    names: frozenset[str]
+    parts: Mapping[str, RuleSet]
+    reasons: Callable[[], Mapping[str, Reason]]
+
+    @staticmethod
+    def of(parts: Iterable[RuleSet], reasons: Callable[[], Mapping[str, Reason]] = dict) -> Chains:
+        """Puts the parts of a table together; the part that all hang on comes last."""
+        ordered = sorted(parts, key=lambda part: not part.part)
+        by_rule = {rule: part for part in reversed(ordered) for rule in part.rules}
+        names = frozenset(chain for part in ordered for chain in part.chains)
+        return Chains(tuple(rule for part in ordered for rule in part.rules), names, by_rule, reasons)
+
+
+def consult(rules: Chains | None, chain: str, passing: Passing, own: str = "") -> Outcome:
     """Lets a packet through a built-in chain of a table; without rules, it passes as it is.
 
     own  address that stands for the namespace itself, where a rule redirects to it
@@ -57,25 +87,35 @@ def consult(rules: RuleSet | None, chain: str, passing: Passing, own: str = "") 
     except NotUnderstoodError as error:
         steps: list[Step] = [*asking.steps, Warn(text=f"A rule is not understood: {error}.")]
         return Outcome(asking.passing, False, steps)
-    return Outcome(asking.passing, verdict not in (DROP, REJECT), asking.steps, asking.refusal)
+    return Outcome(asking.passing, verdict not in (DROP, REJECT), asking.steps, asking.refusal, asking.ends)
 
 
 class _Consulting:
-    def __init__(self, rules: RuleSet, passing: Passing, own: str) -> None:
+    def __init__(self, rules: Chains, passing: Passing, own: str) -> None:
         self._rules = rules
         self._own = own
+        self._within: list[str] = []
         self.passing = passing
         self.steps: list[Step] = []
         self.refusal: tuple[int, int] | None = None
+        self.ends: Drop | None = None
 
     def chain(self, name: str, depth: int) -> str:
         """Gives the verdict of a chain; empty: none, go on after the jump."""
         if depth > MOST_JUMPS:
             raise NotUnderstoodError(f"chain {name} comes back to itself")
+        self._within.append(name)
+        try:
+            return self._through(name, depth)
+        finally:
+            self._within.pop()
+
+    def _through(self, name: str, depth: int) -> str:
         for rule in parsed(self._rules.rules).get(name, ()):
             if not all(fits(test, self.passing) for test in rule.tests) or not rule.target:
                 continue  # a rule without a target only counts
             if rule.target == "RETURN":
+                self._note(rule)
                 return ""
             verdict = self._verdict(rule, depth)
             if verdict or rule.goes:
@@ -92,7 +132,7 @@ class _Consulting:
             return ""
         if rule.target in _NOTHING:
             return ""
-        known = rule.target in self._rules.chains or rule.target in parsed(self._rules.rules)
+        known = rule.target in self._rules.names or rule.target in parsed(self._rules.rules)
         if not known:
             raise NotUnderstoodError(rule.text)
         return self.chain(rule.target, depth + 1)
@@ -101,8 +141,41 @@ class _Consulting:
         if rule.target == REJECT:
             self.refusal = _REFUSALS.get(rule.settings.get("--reject-with", ""), UNREACHABLE_PORT)
         if rule.target != ACCEPT:
-            self.steps.append(Filter(passes=False, text=f"a rule says {rule.target}", **self._named(rule)))
+            self.ends = self._ended(rule)
+            if self.ends is None:
+                self.steps.append(Filter(passes=False, text=f"a rule says {rule.target}", **self._named(rule)))
+        elif any(test.option == "--ctstate" for test in rule.tests) and self._part(rule).owner == _FIREWALL:
+            text = "lets it pass, as its connection was accepted"
+            self.steps.append(Filter(passes=True, text=text, **self._named(rule)))
         return rule.target
+
+    def _note(self, rule: Rule) -> None:
+        """Names the security group rule by which a packet passes."""
+        part = self._part(rule)
+        if part.owner != _FIREWALL:
+            return
+        reason = self._rules.reasons().get(f"ipv{part.ip_version} {rule.text}")
+        if reason is not None:
+            named = self._named(rule) | {"intent": reason.intent}
+            self.steps.append(Filter(passes=True, text=f"lets it pass by {reason.text}", **named))
+
+    def _ended(self, rule: Rule) -> Drop | None:
+        """Gives in which chain of a guest's port a packet ends, where that says why."""
+        chain = self._within[-1]
+        named = self._named(rule)
+        if chain.startswith(_SOURCES) and not chain.endswith(_FALLBACK):
+            return Drop(code="forged", text="its source is none of the port's own addresses and MACs", **named)
+        if not chain.endswith(_FALLBACK) or len(self._within) < _IN_PORTS_CHAIN:
+            return None
+        part = self._rules.parts.get(f"-A {self._within[-2]} -j {chain}")
+        reason = self._rules.reasons().get(part.part) if part is not None else None
+        if part is None or reason is None:
+            return None
+        text = f"{reason.text} lets it {'in' if self._within[-2].startswith(_TO_GUEST) else 'out'}"
+        return Drop(code="security-group", text=text, **(named | {"intent": reason.intent}))
+
+    def _part(self, rule: Rule) -> RuleSet:
+        return self._rules.parts[rule.text]
 
     def _translate(self, rule: Rule) -> str:
         connection = self.passing.found.connection
@@ -118,8 +191,9 @@ class _Consulting:
         return ACCEPT
 
     def _named(self, rule: Rule) -> dict[str, Any]:
-        matched = f"rule_sets {self._rules.key} {rule.text}"
-        return {"matched": matched, "owner": self._rules.owner, "intent": self._rules.intent}
+        part = self._part(rule)
+        matched = f"rule_sets {part.key} {rule.text}"
+        return {"matched": matched, "owner": part.owner, "intent": part.intent}
 
 
 def _to(option: str) -> Callable[[Rule, str], tuple[str, str]]:

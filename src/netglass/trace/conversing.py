@@ -5,11 +5,12 @@ Source: ovs-actions(7), "The ct action"; ovs-fields(7), "Connection Tracking Fie
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from netglass.trace.acting import applied, parse_actions, split
 from netglass.trace.fields import Frame, NotUnderstoodError, field_of, number_of, read
-from netglass.trace.packet import Packet
+from netglass.trace.packet import ECHO, Packet
 from netglass.trace.tracking import (
     ESTABLISHED,
     INVALID,
@@ -62,6 +63,7 @@ class Tracking:
             connection.mark = _marked(wanted.executes, frame, connection.mark)
             self._tracker.keep(place, found)
         notes = {**frame.notes, "ct_zone": wanted.zone, "ct_mark": connection.mark if connection is not None else 0}
+        notes |= _opening(connection) if connection is not None else {}
         tracked = frame._replace(tracked=frozenset(_flags(found, connection)), notes=notes)
         told = found.state if wanted.table is not None else ""
         return Asked(tracked if wanted.table is not None else frame, wanted.zone, wanted.table, told)
@@ -94,6 +96,20 @@ class _Wanted(NamedTuple):
             elif part != "force":
                 raise NotUnderstoodError(f"the action ct({text})")
         return wanted
+
+
+def _opening(connection: Connection) -> dict[str, int]:
+    """Gives the fields that hold the packet which opened a connection; of ICMP, its type and code for ports."""
+    flow = connection.original
+    first, second = (ECHO[flow.protocol][0], 0) if flow.protocol in ECHO else (flow.src_port, flow.dst_port)
+    name = "nw" if ip_address(flow.src).version == 4 else "ipv6"
+    return {
+        f"ct_{name}_src": int(ip_address(flow.src)),
+        f"ct_{name}_dst": int(ip_address(flow.dst)),
+        "ct_nw_proto": flow.protocol,
+        "ct_tp_src": first,
+        "ct_tp_dst": second,
+    }
 
 
 def _flags(found: Found, connection: Connection | None) -> set[str]:

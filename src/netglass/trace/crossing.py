@@ -117,7 +117,8 @@ class Crossing:
             return True
         self.refusal = outcome.refusal
         if not any(isinstance(step, Warn) for step in outcome.steps):
-            self.steps.append(Drop(code="filtered", text=f"table {table} does not let it {_WAYS[hook]}"))
+            generic = Drop(code="filtered", text=f"table {table} does not let it {_WAYS[hook]}")
+            self.steps.append(outcome.ends or generic)
         return False
 
     def _own(self, hook: str) -> str:

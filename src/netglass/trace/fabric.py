@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import ip_address, ip_interface, ip_network
 
+from netglass.compile.firewall.reasons import Reason
 from netglass.desired.state import (
     DEAD_VLAN,
     Address,
@@ -20,6 +21,7 @@ from netglass.desired.state import (
     RuleSet,
     SwitchPort,
 )
+from netglass.trace.chains import Chains
 from netglass.trace.result import End
 
 TUNNELS = ("gre", "vxlan", "geneve")
@@ -75,11 +77,20 @@ class Wire:
     plugs: tuple[tuple[str, str], ...]  # (host, NIC), ascending
 
 
+Reasons = Callable[[str], Mapping[str, Reason]]
+"""Gives what stands behind a host's rules and flows (``compile.firewall.reasons``)."""
+
+
+def _nothing_known(_: str) -> Mapping[str, Reason]:
+    return {}
+
+
 class Machine:
     """One host's desired state."""
 
-    def __init__(self, state: HostState) -> None:
+    def __init__(self, state: HostState, reasons: Reasons = _nothing_known) -> None:
         self.state = state
+        self._reasons_of = reasons
         self.host = state.host
         self.ports: Mapping[str, SwitchPort] = {port.name: port for port in state.switch_ports}
         self.tags: Mapping[str, PortTag] = {tag.port: tag for tag in state.port_tags}
@@ -181,8 +192,18 @@ class Machine:
     def _settings(self) -> Mapping[tuple[str, str], str]:
         return {(one.netns, one.name): one.value for one in self.state.sysctls}
 
-    def rules(self, netns: str, ip_version: int, table: str) -> RuleSet | None:
-        """Gives a namespace's rules of an iptables table."""
+    @cached_property
+    def reasons(self) -> Mapping[str, Reason]:
+        """Gives what stands behind rules and flows of the firewall."""
+        return self._reasons_of(self.host)
+
+    @cached_property
+    def sets(self) -> Mapping[str, tuple[str, ...]]:
+        """Gives the members of each set that rules may name."""
+        return {one.name: one.members for one in self.state.address_sets}
+
+    def rules(self, netns: str, ip_version: int, table: str) -> Chains | None:
+        """Gives a namespace's rules of an iptables table; version 0: of frames."""
         return self._rules.get((netns, ip_version, table))
 
     def tracks(self, netns: str) -> bool:
@@ -190,8 +211,11 @@ class Machine:
         return any(held == netns for held, _, _ in self._rules)
 
     @cached_property
-    def _rules(self) -> Mapping[tuple[str, int, str], RuleSet]:
-        return {(one.netns, one.ip_version, one.table): one for one in self.state.rule_sets}
+    def _rules(self) -> Mapping[tuple[str, int, str], Chains]:
+        found: dict[tuple[str, int, str], list[RuleSet]] = defaultdict(list)
+        for one in self.state.rule_sets:
+            found[one.netns, one.ip_version, one.table].append(one)
+        return {at: Chains.of(parts, lambda: self.reasons) for at, parts in found.items()}
 
     def daemons(self, netns: str) -> list[Daemon]:
         """Gives the processes in a namespace."""
@@ -202,11 +226,14 @@ class Machine:
         return next((file.text for file in self.state.files if file.path == path), "")
 
     def mode(self, port: SwitchPort) -> int | None:
-        """Gives the VLAN of an access port, DEAD_VLAN for one that is not wired, None for a trunk."""
+        """Gives the VLAN of an access port, DEAD_VLAN for one that is not wired, None for a trunk.
+
+        A guarded port is on no VLAN either: only flows that name it take from it and give to it.
+        """
         if port.trunk:
             return None
         tag = self.tags.get(port.name)
-        return tag.vlan if tag is not None else DEAD_VLAN  # new ports start there
+        return tag.vlan if tag is not None and not tag.guarded else DEAD_VLAN  # new ports start there
 
 
 def _readable(destination: str) -> bool:
@@ -238,10 +265,11 @@ class Fabric:
         wires: Iterable[Wire] = (),
         stations: Iterable[Station] = (),
         outsiders: Iterable[Outsider] = (),
+        reasons: Reasons = _nothing_known,
     ) -> Fabric:
         """Puts a fabric together."""
         return Fabric(
-            {state.host: Machine(state) for state in states},
+            {state.host: Machine(state, reasons) for state in states},
             tuple(wires),
             {(station.end.host, station.end.device): station for station in stations},
             tuple(outsiders),

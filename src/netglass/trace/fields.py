@@ -95,7 +95,7 @@ _OTHER_NAMES = {
     "ttl": "ip_ttl",
     "tunnel_id": "tun_id",
 }
-_NOTE = re.compile(r"x?x?reg\d+|metadata|pkt_mark|ct_mark|ct_label|ct_zone")
+_NOTE = re.compile(r"x?x?reg\d+|metadata|pkt_mark|ct_mark|ct_label|ct_zone|ct_nw_proto|ct_tp_src|ct_tp_dst")
 _BITS = re.compile(r"(\w+?)(?:\[(?:(\d+)(?:\.\.(\d+))?)?\])?")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from netglass.trace.fields import NotUnderstoodError
-from netglass.trace.packet import ICMP, ICMP6, TCP, UDP, Packet
+from netglass.trace.packet import ARP, ICMP, ICMP6, IPV4, IPV6, TCP, UDP, Packet
 from netglass.trace.ruling import Test
 from netglass.trace.tracking import NEW, UNTRACKED, Found
 
@@ -20,6 +20,7 @@ _PROTOCOLS |= {"sctp": 132, "esp": 50, "ah": 51, "gre": 47, "igmp": 2, "vrrp": 1
 _ICMP_TYPES = {"echo-request": 8, "echo-reply": 0, "destination-unreachable": 3, "time-exceeded": 11, "any": None}
 _ICMP6_TYPES = {"echo-request": 128, "echo-reply": 129, "router-solicitation": 133, "router-advertisement": 134}
 _ICMP6_TYPES |= {"neighbour-solicitation": 135, "neighbour-advertisement": 136, "packet-too-big": 2}
+_KINDS = {"IPv4": IPV4, "IPv6": IPV6, "ARP": ARP}  # of frames, as ebtables names them
 _MASK = "0xffffffff"
 
 FRESH = Found(NEW)
@@ -83,6 +84,8 @@ def _bridged(test: Test, passing: Passing) -> bool:
 
 def _protocol(test: Test, passing: Passing) -> bool:
     name = test.values[0]
+    if name in _KINDS:
+        return passing.packet.vlan is None and passing.packet.eth_type == _KINDS[name]
     if name not in _PROTOCOLS and not name.isdigit():
         raise NotUnderstoodError(str(test))
     number = _PROTOCOLS[name] if name in _PROTOCOLS else int(name)

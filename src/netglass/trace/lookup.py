@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from netglass.desired.state import Flow
 from netglass.trace.acting import Learnt, parse_actions
@@ -18,7 +19,14 @@ from netglass.trace.matching import matches
 Entry = Flow | Learnt
 
 
-def decisive(flows: Sequence[Entry], frame: Frame) -> Entry | None:
+class Decision(NamedTuple):
+    """The flow that decides, and where it stands for a conjunction the clauses by which it does."""
+
+    flow: Entry
+    clauses: tuple[Entry, ...] = ()
+
+
+def decisive(flows: Sequence[Entry], frame: Frame) -> Decision | None:
     """Gives the flow that decides; None when none matches.
 
     flows  in descending order of priority
@@ -29,12 +37,12 @@ def decisive(flows: Sequence[Entry], frame: Frame) -> Entry | None:
         found = [flow for flow in group if matches(flow.match, frame)]
         hard = [flow for flow in found if "conjunction(" not in flow.actions]
         if hard:
-            return hard[0]
+            return Decision(hard[0])
         for number in _complete(found):
             known = frame._replace(notes={**frame.notes, "conj_id": number})
             chosen = next((f for f in flows if f"conj_id={number}" in f.match and matches(f.match, known)), None)
             if chosen is not None:
-                return chosen
+                return Decision(chosen, tuple(flow for flow in found if f"conjunction({number}," in flow.actions))
     return None
 
 

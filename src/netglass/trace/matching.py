@@ -55,6 +55,9 @@ _PROTOCOLS: dict[str, tuple[int, int | None]] = {
     "icmp6": (IPV6, ICMP6),
     "tcp6": (IPV6, TCP),
     "udp6": (IPV6, UDP),
+    "igmp": (IPV4, 2),
+    "sctp": (IPV4, 132),
+    "sctp6": (IPV6, 132),
 }
 
 
@@ -115,6 +118,28 @@ def _tracked(value: str) -> Test:
     return lambda f: wanted <= f.tracked and not unwanted & f.tracked
 
 
+def _original(name: str) -> Callable[[str], Test]:
+    """Gives the reader of an address of the packet that opened the connection."""
+
+    def of(value: str) -> Test:
+        try:
+            network = ip_network(value, strict=False)
+        except ValueError:
+            raise NotUnderstoodError(f"the address {value}") from None
+        low, high = int(network.network_address), int(network.broadcast_address)
+        return lambda f: name in f.notes and low <= f.notes[name] <= high
+
+    return of
+
+
+def _fragment(value: str) -> Test:
+    if value not in _FRAGMENTS:
+        raise NotUnderstoodError(f"the match nw_frag={value}")
+    return lambda _: _FRAGMENTS[value]
+
+
+_FRAGMENTS = {"no": True, "not_later": True, "yes": False, "first": False, "later": False}  # packets here are whole
+
 _SPECIAL: dict[str, Callable[[str], Test]] = {
     "in_port": _in_port,
     "dl_vlan": _vlan,
@@ -122,6 +147,8 @@ _SPECIAL: dict[str, Callable[[str], Test]] = {
     "vlan_vid": _vlan_tci,
     "ct_state": _tracked,
     "conj_id": lambda value: _conjunction(int(value, 0)),
+    **{name: _original(name) for name in ("ct_nw_src", "ct_nw_dst", "ct_ipv6_src", "ct_ipv6_dst")},
+    "nw_frag": _fragment,
 }
 
 

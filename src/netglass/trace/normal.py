@@ -30,7 +30,7 @@ class Copy(NamedTuple):
 
 
 def switched(machine: Machine, memory: Memory, bridge: str, in_port: str, packet: Packet) -> Iterator[Copy | Drop]:
-    """Gives what NORMAL does with a frame that came by `in_port`, and remembers its sender."""
+    """Gives what NORMAL does with a frame that came by `in_port`, and remembers its sender; empty: by no port."""
     entered = machine.ports.get(in_port)
     vlan = _entering(machine, in_port, entered, packet)
     if isinstance(vlan, Drop):
@@ -40,9 +40,10 @@ def switched(machine: Machine, memory: Memory, bridge: str, in_port: str, packet
         yield Drop(code="reserved", text=f"no bridge passes on what is for {packet.eth_dst}")
         return
     switch = (machine.host, bridge)
-    memory.saw(switch, vlan, packet.eth_src, in_port)
+    if in_port:
+        memory.saw(switch, vlan, packet.eth_src, in_port)
     known = memory.port_of(switch, vlan, packet.eth_dst)
-    if known == in_port:
+    if known is not None and known == in_port:
         yield Drop(code="same-port", text=f"its receiver is behind {known}, by which it came")
         return
     ports = [port for port in machine.ports_of.get(bridge, ()) if port.name != in_port]

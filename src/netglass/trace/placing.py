@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address, ip_network
 
 from netglass.base.ids import qvo_name, tap_name
 from netglass.compile.advertising import advertised
 from netglass.compile.compiler import compile_host
+from netglass.compile.firewall.reasons import reasons_of
 from netglass.control.visibility import is_external
 from netglass.desired.state import HostState
 from netglass.model.resources import Host, Network, Port, Server, Subnet, ref
@@ -56,7 +58,7 @@ def fabric_around(snapshot: Snapshot, around: Around) -> Fabric:
     stations = [station for state in states for station in _stations(snapshot, state, told)]
     wires = _wires(snapshot.all(Host))  # whoever is plugged in, looked at or not
     outsiders = _outsiders(snapshot, networks, wires, around.addresses)
-    return Fabric.of(states, [wire for _, wire in wires], stations, outsiders)
+    return Fabric.of(states, [wire for _, wire in wires], stations, outsiders, partial(reasons_of, snapshot))
 
 
 def end_at(fabric: Fabric, port: Port, name: str, address: str) -> End | None:

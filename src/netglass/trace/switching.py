@@ -15,6 +15,7 @@ from netglass.trace.fields import Frame, NotUnderstoodError, read
 from netglass.trace.lookup import Entry, decisive
 from netglass.trace.normal import Copy, switched
 from netglass.trace.packet import Packet
+from netglass.trace.permitting import dropped, permitted
 from netglass.trace.place import Place, why
 from netglass.trace.result import Changed, Drop, Output, Rewrite, Step, Table, Track, Warn
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from netglass.trace.fabric import Machine
     from netglass.trace.interpreter import Walk
 
-MOST_RESUBMITS = 64  # Open vSwitch's own limit of depth
+MOST_DEPTH = 64  # Open vSwitch's own limits
+MOST_RESUBMITS = 64 * 64
 
 _SORTS = {"br-int": "integration", "br-tun": "tunnel"}
 _SETTING = ("set", "move", "untag", "untrack", "older")
@@ -49,6 +51,7 @@ class _Pipeline:
         self._steps: list[Step] = []
         self._frame: Frame
         self._visits = 0
+        self._depth = 0
 
     def run(self, frame: Frame) -> list[Step]:
         if self._bridge not in self._machine.bridges:
@@ -64,8 +67,19 @@ class _Pipeline:
         if self._visits > MOST_RESUBMITS:
             self._steps.append(Warn(text=f"Given up after {MOST_RESUBMITS} tables of {self._bridge}."))
             return
+        self._depth += 1
         try:
-            flow = decisive(self._flows(number), self._frame)
+            if self._depth > MOST_DEPTH:
+                self._steps.append(Warn(text=f"Given up {MOST_DEPTH} tables deep in {self._bridge}."))
+            else:
+                self._look(number)
+        finally:
+            self._depth -= 1
+
+    def _look(self, number: int) -> None:
+        try:
+            found = decisive(self._flows(number), self._frame)
+            flow = found.flow if found is not None else None
             acts = parse_actions(flow.actions) if flow is not None else ()
         except NotUnderstoodError as error:
             self._steps.append(Warn(text=f"A flow of {self._bridge}, table {number}, is not understood: {error}."))
@@ -78,6 +92,8 @@ class _Pipeline:
             return
         named = _named(flow)
         self._steps.append(Table(number=number, name=name, priority=flow.priority, actions=flow.actions, **named))
+        if found is not None and found.clauses:
+            self._steps += permitted(self._machine, flow, found.clauses)
         for action in acts:
             self._act(action, flow)
 
@@ -104,13 +120,19 @@ class _Pipeline:
             self._put(action)
         elif verb == "back":
             self._output(Copy(self._frame.in_port, "told", self._frame.packet), back=True)
+        elif verb == "clone":
+            self._clone(str(action.value), flow)
+        elif verb == "noport":
+            self._frame = self._frame._replace(in_port="")
         elif verb == "normal":
             self._normal()
         elif verb == "track":
             self._track(str(action.value), flow)
         elif verb == "drop":
             code, text = self._reason(flow)
-            self._steps.append(Drop(code=code, text=text, **_named(flow)))
+            self._steps.append(
+                dropped(self._machine, self._frame, self._steps) or Drop(code=code, text=text, **_named(flow))
+            )
 
     def _set(self, action: Action, flow: Entry) -> None:
         before, self._frame = self._frame.packet, applied(action, self._frame)
@@ -135,6 +157,16 @@ class _Pipeline:
             self._steps.append(Warn(text=f"{self._bridge} would learn something that is not understood: {error}."))
             return
         self._walk.memory.note((self._machine.host, self._bridge), found)
+
+    def _clone(self, text: str, flow: Entry) -> None:
+        """Does actions with a copy; the packet goes on as it was."""
+        kept = self._frame
+        try:
+            for action in parse_actions(text):
+                self._act(action, flow)
+        except NotUnderstoodError as error:
+            self._steps.append(Warn(text=f"A flow of {self._bridge} is not understood: {error}."))
+        self._frame = kept
 
     def _put(self, action: Action) -> None:
         assert action.field is not None

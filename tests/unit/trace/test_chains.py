@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from netglass.desired.state import RuleSet
-from netglass.trace.chains import Outcome, consult
+from netglass.trace.chains import Chains, Outcome, consult
 from netglass.trace.fitting import Passing
 from netglass.trace.making import probe
 from netglass.trace.packet import PROHIBITED, UNREACHABLE_PORT, Packet
@@ -28,7 +28,7 @@ def asked(*rules: str, chain: str = "PREROUTING", packet: Packet = WEB, **passin
         owner="routing", intent=("router:r",), netns="ns", ip_version=4, table="nat", chains=(), rules=tuple(rules)
     )
     given = {"found": new(packet)} | passing
-    return consult(made, chain, Passing(packet, **given), "10.0.0.1")  # type: ignore[arg-type]
+    return consult(Chains.of([made]), chain, Passing(packet, **given), "10.0.0.1")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

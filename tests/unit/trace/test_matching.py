@@ -142,11 +142,11 @@ def test_a_conjunction_stands_for_all_combinations_of_its_dimensions() -> None:
     ]
     chosen = decisive(flows, Frame(PING, "a"))
     assert chosen is not None
-    assert chosen.actions == "output:a"
+    assert chosen.flow.actions == "output:a"
     other = msgspec.structs.replace(PING, ip_dst="10.0.0.7")
     chosen = decisive(flows, Frame(other, "a"))
     assert chosen is not None
-    assert chosen.actions == "drop"
+    assert chosen.flow.actions == "drop"
 
 
 LEARN = (

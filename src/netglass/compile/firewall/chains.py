@@ -115,6 +115,11 @@ def _rule_set(
     )
 
 
+def rule_chain(port: Port, *, to_guest: bool) -> str:
+    """Gives the chain that holds the rules of a port's groups for one direction."""
+    return _chain("i" if to_guest else "o", port)
+
+
 def _chain(kind: str, port: Port) -> str:
     return f"{WRAP}-{kind}{part_name(port.id)}"
 

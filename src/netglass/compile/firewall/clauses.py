@@ -84,6 +84,16 @@ class Clauses:
             accepted = goto(tables.ACCEPTED.number)
             yield table_flow(intent, _TABLES[one.direction], tables.PERMITTED, passes, accepted)
 
+    def kinds(self) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+        """Gives each clause that says a kind of packet: its match, its conjunction, and whose rule it is."""
+        for group in self._groups.values():
+            for direction in (EGRESS, INGRESS):
+                for permit in _permits(group, direction):
+                    number = self._numbers[_About(direction, group.id, permit.ip_version, permit.remote_set)]
+                    for tracked in _ways(group):
+                        for match in _kind_matches(permit, _REMOTES[direction], tracked):
+                            yield match.text(), number, group.because[direction, permit]
+
     def _say(self, about: _About, clause: int, match: Match, intent: Iterable[str]) -> None:
         flow = self._clauses.setdefault((about.direction, match), _Clause(set(), set()))
         flow.said.add((self._numbers[about], clause, about.clauses))

@@ -28,12 +28,16 @@ class Limits:
     types     of networks
     public    id of the external network that is there already; empty: one is made
     odd       subnets without DHCP, guests on several networks, and ports that nobody plugs in are drawn too
+    rules     the guests' default group is given rules
+    open      hosts whose guests have no port security
     """
 
     physical: tuple[str, ...] = ("default", "default", "other")
     types: tuple[str, ...] = TYPES
     public: str = ""
     odd: bool = True
+    rules: bool = False
+    open: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -118,6 +122,9 @@ class Maker:
             self._foreign_port()
         for _ in range(self._rng.randint(0, 2)):
             self._floating()
+        if self._limits.rules:
+            self._rules()
+        self._open()
         for server in self.made.servers:
             booted(server)
         self._trouble()
@@ -242,6 +249,24 @@ class Maker:
         self._post(path, "port_forwarding", to | {"external_port": 22, "internal_port": 2222})
         ranges = {"external_port_range": "80:83", "internal_port_range": "8080:8083"}
         self._post(path, "port_forwarding", to | ranges)
+
+    def _rules(self) -> None:
+        """Lets some of what comes from outside of the default group into it."""
+        groups = self._get("/v2.0/security-groups?name=default")["security_groups"]
+        for protocol, port in self._rng.sample([("icmp", None), ("tcp", 22), ("tcp", 80), ("ipv6-icmp", None)], 2):
+            rule: dict[str, Any] = {"direction": "ingress", "protocol": protocol}
+            rule |= {} if port is None else {"port_range_min": port, "port_range_max": port}
+            rule |= {"ethertype": "IPv6"} if protocol == "ipv6-icmp" else {}
+            for one in groups:
+                self._post("/v2.0/security-group-rules", "security_group_rule", rule | {"security_group_id": one["id"]})
+
+    def _open(self) -> None:
+        """Takes port security off the guests of some hosts."""
+        off = {"port_security_enabled": False, "security_groups": []}
+        for port in self._get("/v2.0/ports")["ports"]:
+            if port["device_owner"].startswith("compute:") and port["binding:host_id"] in self._limits.open:
+                status, answer = self._call("PUT", f"/v2.0/ports/{port['id']}", {"port": off})
+                assert status == 200, answer
 
     def _trouble(self) -> None:
         """Stops a guest, takes a port, a network or a router down, or leaves all as it is."""

@@ -49,7 +49,7 @@ def test_the_models_verdict_and_way_are_those_of_real_packets(mixed: TestLab) ->
     told, seed, compared, answered = [], SEED, 0, 0
     while compared < WANTED:
         rng = Random(seed)
-        maker = Maker(rng, api.call, HYPERVISORS, Limits(("default",), public=public, odd=False))
+        maker = Maker(rng, api.call, HYPERVISORS, Limits(("default",), public=public, odd=False, rules=True))
         try:
             made = maker.cloud(lambda _: None)
             ready(mixed, api, made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +36,8 @@ end, seen = time.monotonic() + float(sys.argv[1]), 0
 print("listening", flush=True)
 while (left := end - time.monotonic()) > 0:
     if select.select([wire], [], [], left)[0]:
-        seen += b"netglass-forbidden" in wire.recv(2048)
+        frame, address = wire.recvfrom(2048)
+        seen += b"netglass-forbidden" in frame and address[2] != socket.PACKET_OUTGOING
 print(seen)
 """
 
@@ -126,7 +126,7 @@ def _flood(closed: Closed, sender: Guest, victim: Guest, seconds: float) -> Iter
 
 
 def _in(closed: Closed, guest: Guest, script: str, *words: str) -> subprocess.Popen[str]:
-    argv = [*closed.lab.to_guest(guest.id), sys.executable, "-c", script, *words]
+    argv = [*closed.lab.to_guest(guest.id), "python3", "-c", script, *words]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline(), "it did not start"
@@ -134,10 +134,10 @@ def _in(closed: Closed, guest: Guest, script: str, *words: str) -> subprocess.Po
 
 
 def _filters(lab: TestLab, host: str) -> str:
-    """Gives all that filters guests on a host, without counters."""
+    """Gives all that filters guests on a host, without counters, in no order but of the text."""
     flows = lab.on(host, "ovs-ofctl", "--no-stats", "dump-flows", "br-int", check=False)
     saved = "".join(lab.on(host, f"{name}-save") for name in ("iptables", "ip6tables"))
-    return "\n".join([flows, *(line for line in saved.splitlines() if line.startswith("-A"))])
+    return "\n".join(sorted([*flows.splitlines(), *(line for line in saved.splitlines() if line.startswith("-A"))]))
 
 
 DAMAGES = {

@@ -36,11 +36,14 @@ class Verdict:
 
 
 class Range:
-    """Hosts with guests that stay plugged in from scene to scene as long as they are the same."""
+    """Hosts with guests that stay plugged in from scene to scene as long as they are the same.
+
+    driver  of both hosts, from the next scene on
+    """
 
     def __init__(self, hosts: dict[str, Any], driver: str) -> None:
         self._hosts = hosts
-        self._driver = driver
+        self.driver = driver
         self._plugged: dict[str, Guest] = {}
 
     def play(self, scene: Scene) -> list[Verdict]:
@@ -54,6 +57,11 @@ class Range:
         for batch in _batches(scene):
             yield from self._judge(scene, model, batch)
 
+    def shoot(self, scene: Scene) -> list[Verdict]:
+        """Gives what becomes of each shot of a scene as the hosts are now, whatever they should be."""
+        model = scene.model()
+        return [verdict for batch in _batches(scene) for verdict in self._judge(scene, model, batch)]
+
     def settle(self, model: Model) -> None:
         """Plugs in the guests of a model and has the hosts become what it wants."""
         for guest in model.guests.values():
@@ -62,7 +70,7 @@ class Range:
                 self._hosts[guest.host].plug(guest.name, port_id(guest.name), guest.mac)
                 self._plugged[guest.name] = guest
             assert known is None or (known.host, known.mac) == (guest.host, guest.mac), guest
-        rows = rows_of(model, self._driver)
+        rows = rows_of(model, self.driver)
         for host in self._hosts.values():
             host.converge(rows)
 

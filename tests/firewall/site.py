@@ -6,10 +6,12 @@ that does what it is asked to over a pipe.  Everything ends with the first.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
 import select
+import signal
 import socket
 import time
 import traceback
@@ -21,6 +23,7 @@ from typing import Any
 
 from host.an_agent import Agent
 from host.hosted import private_directories, shell, start_database, start_switch
+from netglass.agent.standing import ports_missing
 from netglass.base.ids import tap_name
 from netglass.compile.compiler import compile_host
 from netglass.desired.state import HostState
@@ -70,6 +73,31 @@ class Station:
             # The switch goes on for some milliseconds as it did before, with kinds of packets that it has just seen.
             shell("ovs-appctl", "revalidator/purge")
         return state
+
+    def attempt(self, rows: Sequence[Row], rounds: int = 3) -> tuple[list[str], frozenset[str]]:
+        """Tries to bring the host to what rows want of it; gives what cannot be done, and the ports that wait for it.
+
+        Both are what an agent reports: the first for ``netglass host list``, the second for the ports' status.
+        """
+        state = self.alter(compile_host(Snapshot.of(list(rows)), self.name))
+        for _ in range(rounds):
+            self.agent.once(state)
+        failing = self.agent.retries.failing().items()
+        said = [f"{kind} {key}: {evidence}" for (kind, key), (evidence, _) in failing]
+        return said, ports_missing(state, self.agent.rounds.missing)
+
+    def killed(self, rows: Sequence[Row], after_s: float) -> None:
+        """Has an agent begin to bring the host to what rows want, and kills it; the next one knows nothing."""
+        state = self.alter(compile_host(Snapshot.of(list(rows)), self.name))
+        pid = os.fork()
+        if pid == 0:
+            with contextlib.suppress(BaseException):
+                Agent().converge(state, rounds=12)
+            os._exit(0)
+        time.sleep(after_s)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        self.agent = Agent()
 
     def send(self, guest: str, frames: Sequence[bytes]) -> None:
         """Sends frames as a guest."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +9,6 @@ from firewall.cases import guest
 from firewall.expected import Group, Model, Rule
 from firewall.rows import port_id, rows_of
 from netglass.base.ids import part_name
-from netglass.compile import place as place_module
 from netglass.compile.firewall.clauses import port_masks
 from netglass.compile.firewall.guards import firewall_of
 from netglass.compile.firewall.hybrid import render_hybrid
@@ -27,13 +23,6 @@ PORT = st.one_of(EDGES, st.integers(1, 65535))
 RANGE = st.tuples(PORT, PORT).map(lambda ends: (min(ends), max(ends)))
 RANGES = st.lists(RANGE, min_size=1, max_size=8)
 PROTOCOLS = (6, 17, 132)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _filtering() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place_module, "ENFORCING", True, raising=False)  # as long as not all hosts filter
-        yield
 
 
 def rendered(ranges: list[tuple[int, int]], protocol: int, version: int, driver: str) -> list[Thing]:

@@ -443,13 +443,15 @@ def test_what_a_host_healed_is_told_to_administrators_and_counted(cloud: Cloud) 
     assert cloud.ask("/healed").json()["healed"] == [{"host": "compute1"} | json.loads(msgspec.json.encode(one))]
     assert cloud.ask("/healed?since=2026-11-21T12:00:01Z").json()["healed"] == []
     assert cloud.ask("/healed?host=nosuch").status_code == 404
+    metrics = cloud.client.get("/netglass/v1/metrics", headers={"Authorization": f"Bearer {METRICS}"}).text
+    assert 'netglass_healed_total{host="compute1",kind="flows"} 1.0' in metrics.splitlines()
     for query in ("limit=0", "limit=x", "since=yesterday"):
         assert cloud.ask(f"/healed?{query}").status_code == 400
 
 
 def test_monitoring_reads_metrics_with_its_token_and_nobody_without(cloud: Cloud) -> None:
     cloud.register("compute1", HYPERVISOR)
-    cloud.report("compute1", report(at=3))
+    cloud.report("compute1", report(at=3, unread=("port p1: unknown warp",)))
 
     def read(token: str) -> Any:
         return cloud.client.get("/netglass/v1/metrics", headers={"Authorization": f"Bearer {token}"})
@@ -459,6 +461,7 @@ def test_monitoring_reads_metrics_with_its_token_and_nobody_without(cloud: Cloud
     lines = read(METRICS).text.splitlines()
     assert 'netglass_host_alive{host="compute1"} 1.0' in lines
     assert 'netglass_host_realised_revision{host="compute1"} 3.0' in lines
+    assert 'netglass_host_unread{host="compute1"} 1.0' in lines
     assert f"netglass_revision {float(cloud.store.snapshot.revision)}" in lines
 
 

@@ -44,6 +44,7 @@ from two_servers import TwoServers, two_servers  # noqa: E402
 NAME = "partitions"
 HOSTS = ("control", "compute1", "compute2")
 CUT_OFF = "compute2"
+SETTLING_S = 5  # that packets and requests go on after the end of a partition
 
 
 @contextmanager
@@ -71,13 +72,13 @@ def measured(lab: TestLab, seconds: float, flowing: Any, cut: Callable[[], Any],
         time.sleep(seconds)
         heal()
         healed = time.monotonic()
-        until(lambda: lab.operator("wait").returncode == 0, 90, "every host has realised what was committed meanwhile")
-        right_s = time.monotonic() - healed
-    fault = ""
+        time.sleep(SETTLING_S)
+    fault = ""  # looked for once the load has ended: a port without a guest is never realised
     try:
         await_right(lab, HOSTS, 60)
     except AssertionError as error:
         fault = str(error)
+    right_s = time.monotonic() - healed
     return {
         "ways": {way: {"sent": pings.sent, "lost": pings.lost} for way, pings in ways.items()},
         "requests": dict(sorted(load.answered.items())),

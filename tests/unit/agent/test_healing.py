@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from shelf import Shelf
 
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
-from netglass.desired.state import HostState, Namespace, PortTag, SwitchPort, Sysctl
+from netglass.desired.state import Flow, HostState, Namespace, PortTag, SwitchPort, Sysctl
 
 PORT = SwitchPort(owner="plugging", intent=("port:p",), bridge="br-int", name="tap1")
 TAG = PortTag(owner="plugging", intent=("port:p",), port="tap1", vlan=1)
@@ -62,6 +63,24 @@ def test_what_nobody_wants_and_bears_our_mark_is_told() -> None:
     machine = Machine()
     machine.shelf.things["namespaces", "qdhcp-x"] = msgspec.structs.replace(SPACE, name="qdhcp-x")
     assert machine.rounds_of_two() == [("namespaces", "qdhcp-x", "not wanted", 1.0)]
+
+
+@pytest.mark.parametrize(("match", "told"), [("in_port=4", False), ('in_port="p-4"', True), ("in_port=p4", True)])
+def test_flows_of_a_port_that_went_are_no_damage_and_other_surplus_ones_are(match: str, told: bool) -> None:
+    machine = Machine()
+    left = Flow(
+        owner="plugging",
+        intent=("hash:0",),
+        bridge="br-int",
+        table=0,
+        priority=2,
+        match=match,
+        actions="drop",
+        cookie=1,
+    )
+    machine.shelf.things["flows", left.key] = left
+    assert bool(machine.rounds_of_two()) is told
+    assert ("flows", left.key) not in machine.shelf.things
 
 
 def test_work_on_other_intent_is_no_damage() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hosted import on_a_host, shell
-from one_host import on_one_host
+from one_host import GROUP, on_one_host
 from whole_agent import WholeAgent, whole_agent
 
 from golden.stories import NET1, SUBNET1
@@ -38,14 +38,14 @@ def with_an_outside_port(driver: str) -> list[Row]:
     return [*on_one_host(driver), port]
 
 
-def plug(device: str, guest: str, iface_id: str = PORT) -> None:
+def plug(device: str, guest: str, iface_id: str = PORT, of_mac: str = MAC) -> None:
     """Makes a guest out of a namespace, and plugs it in as a compute service does."""
     shell("ip", "netns", "add", guest)
     shell("ip", "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", guest)
-    shell("ip", "-n", guest, "link", "set", "eth0", "address", MAC, "up")
+    shell("ip", "-n", guest, "link", "set", "eth0", "address", of_mac, "up")
     shell("ip", "link", "set", device, "up")
     ids = [f"external_ids:{key}={value}" for key, value in (("iface-id", iface_id), ("vm-id", "theirs"))]
-    mac = f'external_ids:attached-mac="{MAC}"'
+    mac = f'external_ids:attached-mac="{of_mac}"'
     shell("ovs-vsctl", "add-port", "br-int", device, "--", "set", "Interface", device, *ids, mac)
 
 
@@ -65,8 +65,8 @@ def gets_its_address(guest: str) -> bool:
     return reaches(guest)
 
 
-def reaches(guest: str) -> bool:
-    argv = ("ip", "netns", "exec", guest, "ping", "-c1", "-W0.3", SERVER)
+def reaches(guest: str, address: str = SERVER) -> bool:
+    argv = ("ip", "netns", "exec", guest, "ping", "-c1", "-W0.3", address)
     return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
@@ -133,5 +133,32 @@ def test_an_interface_may_be_there_before_the_port_is_bound() -> None:
         plug("vnet0", "early")
         with whole_agent("all", with_an_outside_port("openvswitch")) as agent:
             agent.await_settled(SOON_S, lambda: gets_its_address("early"))
+
+    on_it()
+
+
+def test_a_port_without_port_security_and_a_guarded_one_of_its_host_reach_each_other() -> None:
+    guarded = Port(
+        id="c2b0f4de-5521-4c55-8a3d-000000000008",
+        network_id=NET1,
+        mac_address="fa:16:3e:00:00:08",
+        device_owner="compute:elsewhere",
+        device_id="also theirs",
+        fixed_ips=(FixedIp(SUBNET1, "10.0.0.8"),),
+        host_id="all",
+        security_group_ids=(GROUP.id,),
+    )
+
+    @on_a_host
+    def on_it() -> None:
+        shell("ip", "link", "add", "eth2", "type", "veth", "peer", "name", "wall2")
+        with whole_agent("all", [*with_an_outside_port("openvswitch"), guarded]) as agent:
+            agent.await_settled(SOON_S, lambda: Path(f"/var/run/netns/qdhcp-{NET1}").exists())
+            plug("vnet8", "guarded", guarded.id, guarded.mac_address)
+            shell("ip", "-n", "guarded", "address", "add", "10.0.0.8/24", "dev", "eth0")
+            plug("vnet9", "open")
+            agent.await_settled(SOON_S, lambda: gets_its_address("open"))
+            agent.await_settled(SOON_S, lambda: reaches("open", "10.0.0.8"))
+            assert reaches("guarded", ADDRESS)
 
     on_it()

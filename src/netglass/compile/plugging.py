@@ -109,7 +109,7 @@ def _outside(place: Place, port: Port, hybrid: bool) -> Iterator[Thing]:
         awaited=True,
         any_name=not bridged,
     )
-    yield _tag(place, port, device, OWNER)  # no flow: it could not name a port that is not there yet
+    yield from tagged(place, port, device, OWNER)
 
 
 def _native(place: Place, port: Port, server: Server) -> Iterator[Thing]:

@@ -3,6 +3,7 @@
 One thread registers the host and follows the feed into a `Replica`; another sends reports and answers.  Both try
 again for ever, and take the next server when one fails: often until the host is registered, since then nothing works
 without a server, and often again in the first seconds after it is lost; then more slowly, up to `_SLOWEST_S`.
+While the loop is at work for long, what it said last is said again: a busy host is not an away one.
 A third keeps intent on disk (``agent.kept``).  What was kept before is intent again when no server has told anything
 newer `_PATIENCE_S` after the start; until then it only spares the server from telling all of it.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -36,6 +38,8 @@ _KEEP_EACH_S = 1.0
 _KEPT = "intent.jsonl"
 _MOST_HEALED = 10_000
 _HEALED_AT_ONCE = 500
+_AGAIN_S = 6.0  # longer than the loop's own heartbeat
+_BUSY_S = 120.0  # whoever says nothing for longer hangs, and others should stand in
 
 
 class News(msgspec.Struct, frozen=True):
@@ -76,6 +80,8 @@ class Uplink:
         self._skew = ""
         self._to_send = threading.Condition()
         self._report: Report | None = None
+        self._last: Report | None = None
+        self._said_at = 0.0
         self._answers: deque[tuple[str, Answer]] = deque()
         self._healed: deque[Healed] = deque(maxlen=_MOST_HEALED)
         self._registered = threading.Event()
@@ -113,7 +119,8 @@ class Uplink:
     def report(self, report: Report) -> None:
         """Sends a report soon; one that is not sent yet is replaced by it."""
         with self._to_send:
-            self._report = report
+            self._report = self._last = report
+            self._said_at = time.monotonic()
             self._to_send.notify()
 
     def answer(self, question_id: str, answer: Answer) -> None:
@@ -257,11 +264,20 @@ class Uplink:
     def _next(self) -> tuple[Report | None, list[tuple[str, Answer]]]:
         self._registered.wait()
         with self._to_send:
-            self._to_send.wait_for(lambda: self._report or self._answers or self._healed or self._closed.is_set())
-            report, answers = self._report, list(self._answers)
+            news = self._to_send.wait_for(self._has_to_send, _AGAIN_S)
+            report, answers = self._report if news else self._again(), list(self._answers)
             self._report = None
             self._answers.clear()
         return report, answers
+
+    def _has_to_send(self) -> bool:
+        return self._report is not None or bool(self._answers or self._healed) or self._closed.is_set()
+
+    def _again(self) -> Report | None:
+        """Gives what was said last, without what is news of rows; None where nothing was, or not for too long."""
+        if self._last is None or time.monotonic() - self._said_at > _BUSY_S:
+            return None
+        return msgspec.structs.replace(self._last, ports_realised=(), ports_lost=(), guests=())
 
 
 def _tell(error: Exception, attempt: int) -> None:

@@ -6,14 +6,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from typing import Any
 
 import msgspec
 import pytest
 
+from netglass.agent import uplink
 from netglass.agent.config import Config
 from netglass.agent.kept import Kept
 from netglass.agent.uplink import News, Uplink
@@ -95,6 +97,12 @@ class Scripted:
             heard, path, body = self.heard.get(timeout=WAIT_S)
             if heard == method:
                 return path, body
+
+    def until_silent(self) -> Iterator[tuple[str, str, Any]]:
+        """Gives requests until none comes for three seconds."""
+        with suppress(Empty):
+            while True:
+                yield self.heard.get(timeout=3)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -212,6 +220,21 @@ def test_when_one_server_is_gone_the_next_is_asked(server: Scripted) -> None:
     server.streams.put([Listed(revision=1)])
     agent = Agent(gone.url, server.url)
     assert agent.news(lambda news: news.snapshot).revision == 1
+
+
+def test_what_was_said_last_is_said_again_while_there_is_nothing_new_but_not_for_ever(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uplink, "_AGAIN_S", 0.05)
+    monkeypatch.setattr(uplink, "_BUSY_S", 1.0)
+    server.streams.put([Listed(revision=1)])
+    agent = Agent(server.url)
+    agent.uplink.report(msgspec.structs.replace(_report(1), ports_realised=("p",)))
+    heard = list(server.until_silent())
+    said = [body for method, _, body in heard if method == "POST"]
+    assert {one["realised_revision"] for one in said} == {1}
+    assert [one["ports_realised"] for one in said] == [["p"], *([] for _ in said[1:])]
+    assert len(said) > 1
 
 
 def test_a_server_that_is_still_starting_is_looked_for_often(server: Scripted) -> None:

@@ -33,6 +33,17 @@ while True:
     signal.pause()
 """
 
+# Says five megabytes, then a line for each SIGHUP.
+_TALKER = """
+import signal
+signal.signal(signal.SIGHUP, lambda *_: print("and on", flush=True))
+for number in range(5 * 1024):
+    print("x" * 1023)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
@@ -93,6 +104,17 @@ def test_a_daemon_outlives_its_starter_and_the_next_agent_finds_it(root: Path) -
     assert Daemons(root).observe(_state(wanted)) == {"daemons": (wanted,)}
     assert os.getsid(pid) not in (os.getsid(0), 0)
     assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x001000\x00"
+
+
+def test_what_a_daemon_says_does_not_fill_the_machine(root: Path) -> None:
+    wanted = _daemon("d1", sys.executable, "-c", _TALKER)
+    _start(root, wanted)
+    log = Daemons(root).log_path("d1")
+    until(lambda: log.read_text().endswith("ready\n"), 20, "it has said much")
+    assert Daemons(root).observe(_state(wanted)) == {"daemons": (wanted,)}
+    assert log.stat().st_size <= 1 << 20
+    os.kill(_pid(root, wanted), signal.SIGHUP)
+    until(lambda: log.read_text().endswith("ready\nand on\n"), 20, "it goes on")
 
 
 def test_a_dead_daemon_is_heard_of_at_once_and_started_anew(root: Path) -> None:

@@ -20,6 +20,7 @@ import select
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -297,6 +298,23 @@ def tail(path: Path, *, lines: int | None = None, most: int = 1 << 20) -> str:
     if lines is None or lines < 0:
         return text
     return "".join(text.splitlines(keepends=True)[-lines:]) if lines else ""
+
+
+def shorten(path: Path, *, above: int = 4 << 20, keep: int = 1 << 20) -> None:
+    """Cuts a log of more than `above` bytes down to the whole lines in its last `keep`.
+
+    Whoever appends to it goes on; what is written in the very moment may be lost.  A log that is not there, or cannot
+    be written, is left as it is.
+    """
+    with suppress(OSError):
+        if path.stat().st_size <= above:
+            return
+        with path.open("r+b") as file:
+            file.seek(-keep, os.SEEK_END)
+            rest = file.read(keep).partition(b"\n")[2]
+            file.truncate(0)
+        with path.open("ab") as file:
+            file.write(rest)
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:

@@ -72,6 +72,7 @@ class Daemons:
                 found.append(msgspec.structs.replace(remembered.daemon, argv=(), reload_files=()))
                 continue
             self._living[name] = state.child
+            children.shorten(self.log_path(name))
             found.append(self._observed(state, remembered, texts))
         return {"daemons": tuple(found)}
 

@@ -40,6 +40,7 @@ from netglass.host.children import (
     finish,
     recorded,
     send,
+    shorten,
     stop,
     tail,
 )
@@ -94,6 +95,7 @@ class Guests:
             whole = alive(state.child) and all(veth.exists(nic.tap) for nic in guest.nics)
             if alive(state.child):
                 self._living[server_id] = state.child
+                shorten(_console_of(guest.directory))
             guests.append(guest if whole else msgspec.structs.replace(guest, boot=_NO_BOOT))
             boot = wanted.get(server_id)
             if whole and boot is not None and self._booted(server_id):
@@ -242,11 +244,15 @@ def read_console(directory: str, lines: int | None = None) -> str:
 
     Empty when there is none.
     """
-    return tail(Path(directory) / "console.log", lines=lines, most=_CONSOLE_BYTES)
+    return tail(_console_of(directory), lines=lines, most=_CONSOLE_BYTES)
+
+
+def _console_of(directory: str) -> Path:
+    return Path(directory) / "console.log"
 
 
 def _launch(guest: Guest, directory: Path, fifo: int) -> Launch:
-    console = Path(guest.directory) / "console.log"
+    console = _console_of(guest.directory)
     root = hull.Root(str(directory / "root"), guest.hostname, str(console), _SCRIPTS)
     names = " ".join(f"eth{i}" for i in range(len(guest.nics)))
     remembered: dict[str, Any] = msgspec.to_builtins(guest)

@@ -18,6 +18,7 @@ from netglass.trace.result import Enter, Hop, Output, Trace, hops_of
 from support.api import Api
 
 CLIENT = "198.51.100.20"
+METADATA = "169.254.169.254"
 _SETTLED_S = 0.4  # how long nothing new must be seen of a packet
 _MOST_S = 6.0
 
@@ -166,7 +167,9 @@ def _patterns(wish: Wish, trace: Trace) -> tuple[re.Pattern[str], re.Pattern[str
     if wish.protocol == "icmp":
         return re.compile(r"ICMP6?,? echo request"), re.compile(rf"ICMP6?,? echo reply|{told}")
     if wish.protocol == "tcp":
-        return re.compile(r"Flags \[S\]"), re.compile(rf"Flags \[(S\.|R\.)\]|{told}")
+        # Guests that get no metadata ask for it again and again, by TCP too.
+        other = rf"^(?!.*\b{re.escape(METADATA)}\b).*"
+        return re.compile(rf"{other}Flags \[S\]"), re.compile(rf"{other}(Flags \[(S\.|R\.)\]|{told})")
     return re.compile(rf"\.(?:{wish.port}|9697): UDP|\.{wish.port}: \d"), re.compile(
         r"ICMP \S+ udp port \d+ unreachable"
     )

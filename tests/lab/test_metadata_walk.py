@@ -336,6 +336,9 @@ def test_the_proxy_goes_with_its_network(lab: TestLab, cloud: Cloud) -> None:  #
 def test_what_is_not_an_instances_address_gets_nothing(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
     network_id = cloud.network("10.0.0.0/24")
     guest = cloud.guest("vm", network_id, "compute1")
+    pairs = {"allowed_address_pairs": [{"ip_address": "10.0.0.77"}]}  # else nothing of it would leave the guest
+    assert cloud.api.call("PUT", f"/v2.0/ports/{guest.port_id}", {"port": pairs})[0] == 200
+    assert lab.operator("wait").returncode == 0
     lab.inside(guest.id, "ip", "addr", "add", "10.0.0.77/24", "dev", "eth0")
     url = f"http://169.254.169.254{META_DATA}"
     asked = ("curl", "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "--interface", "10.0.0.77", url)

@@ -40,9 +40,9 @@ def test_gateways_and_floating_ips_come_from_every_subnet_of_an_external_network
     two_gateways: TestLab, cloud: Cloud, admin: Api
 ) -> None:
     lab, public = two_gateways, cloud.public()
-    wanted = {"network_id": public, "ip_version": 4, "cidr": "192.0.2.0/24", "enable_dhcp": False}
+    wanted = {"network_id": public, "ip_version": 4, "cidr": "198.18.2.0/24", "enable_dhcp": False}
     second = admin.post("/v2.0/subnets", {"subnet": wanted})["subnet"]["id"]
-    lab.on("provider", "ip", "addr", "add", "192.0.2.1/24", "dev", "eth1")
+    lab.on("provider", "ip", "addr", "add", "198.18.2.1/24", "dev", "eth1")
     try:
         network = cloud.network("10.0.1.0/24")
         router = cloud.router(network)
@@ -50,7 +50,7 @@ def test_gateways_and_floating_ips_come_from_every_subnet_of_an_external_network
         three = cloud.guest("three", network, "compute1")
         first = floating(cloud, one.port_id)
         other = floating(cloud, two.port_id, subnet_id=second)
-        assert (first.rpartition(".")[0], other.rpartition(".")[0]) == ("203.0.113", "192.0.2")
+        assert (first.rpartition(".")[0], other.rpartition(".")[0]) == ("203.0.113", "198.18.2")
         for address in (first, other):
             await_floating(lab, address)
             assert from_client(lab, address).lost == 0
@@ -59,20 +59,20 @@ def test_gateways_and_floating_ips_come_from_every_subnet_of_an_external_network
         (own,) = heard_from(lab, cloud, three)
         assert own.startswith("203.0.113.")
 
-        gateway = {"network_id": public, "external_fixed_ips": [{"subnet_id": second, "ip_address": "192.0.2.77"}]}
+        gateway = {"network_id": public, "external_fixed_ips": [{"subnet_id": second, "ip_address": "198.18.2.77"}]}
         change = {"router": {"external_gateway_info": gateway}}
         status, answer = admin.call("PUT", f"/v2.0/routers/{router}", change)
         assert status == 200, answer
         shown = answer["router"]["external_gateway_info"]["external_fixed_ips"]
-        assert [one["ip_address"] for one in shown] == ["192.0.2.77"]
-        until(lambda: heard_from(lab, cloud, three) == {"192.0.2.77"}, 30, "it goes out by its new address")
+        assert [one["ip_address"] for one in shown] == ["198.18.2.77"]
+        until(lambda: heard_from(lab, cloud, three) == {"198.18.2.77"}, 30, "it goes out by its new address")
         for address in (first, other):
             await_floating(lab, address)
             assert from_client(lab, address).lost == 0
     finally:
         cloud.clear()  # what has an address of it goes before the subnet, which is not the user's
         admin.delete(f"/v2.0/subnets/{second}")
-        lab.on("provider", "ip", "addr", "del", "192.0.2.1/24", "dev", "eth1")
+        lab.on("provider", "ip", "addr", "del", "198.18.2.1/24", "dev", "eth1")
 
 
 def floating(cloud: Cloud, port_id: str, **wanted: str) -> str:

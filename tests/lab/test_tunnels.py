@@ -61,9 +61,10 @@ class TunnelLab(TestLab):
         return sorted(found)
 
     def flows(self, host: str, bridge: str = "br-tun", *, table: int | None = None) -> list[str]:
+        """Gives a bridge's flows, ascending as text: the switch tells them in the order of its own tables."""
         where = [] if table is None else [f"table={table}"]
         said = self.on(host, "ovs-ofctl", "--no-stats", "dump-flows", bridge, *where)
-        return [line.strip() for line in said.splitlines() if "actions=" in line]
+        return sorted(line.strip() for line in said.splitlines() if "actions=" in line)
 
 
 @pytest.fixture(scope="module", params=LABS, ids=lambda p: f"{p[0]}-{'populated' if p[1] else 'learning'}-ipv{p[2]}")

@@ -63,7 +63,7 @@ def test_the_stories_flows_come_back_as_they_were_written() -> None:
         for host in snapshot.all(Host):
             state = compile_host(snapshot, host.id)
             for bridge in state.bridges:
-                named = {p.name for p in state.switch_ports if p.bridge == bridge.name and not p.awaited}
+                named = {p.name for p in state.switch_ports if p.bridge == bridge.name}
                 make_bridge(bridge.name, named)
                 flows = [flow for flow in state.flows if flow.bridge == bridge.name]
                 commit(bridge.name, [render_add(flow) for flow in flows])

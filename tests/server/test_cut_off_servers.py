@@ -67,14 +67,14 @@ def test_of_servers_that_know_nothing_of_each_other_the_one_with_the_database_go
     there.until("listed")
 
     cut_off.proxies[0].silence()
-    until(lambda: says(one, token, 503), "it says that it has no database")
+    until(lambda: says(one, token, 503), what="it says that it has no database")
     api = other.admin()
     network = api.post("/v2.0/networks", {"network": {"name": "meanwhile"}})["network"]["id"]
     port = api.post("/v2.0/ports", {"port": {"network_id": network, "binding:host_id": HOST}})["port"]["id"]
     assert there.until("bookmark")
     cut_off.proxies[0].heal()
 
-    until(lambda: says(one, token, 200), "it answers again")
+    until(lambda: says(one, token, 200), what="it answers again")
     assert one.admin().get(f"/v2.0/ports/{port}")["port"]["network_id"] == network
     _both_write_and_tell(cut_off)
 

@@ -149,6 +149,7 @@ class Database:
         self._idl = _Replica(f"unix:{socket}", helper)
         self._socket = socket
         self._values: dict[UUID, Any] = {}
+        self._heard = (self._idl.change_seqno, False)  # how far the replica was, and whether ready, when last told
 
     def close(self) -> None:
         """Ends the connection."""
@@ -160,10 +161,13 @@ class Database:
         return bool(self._idl.state == Idl.IDL_S_MONITORING)
 
     def run(self) -> bool:
-        """Takes in what the server sent, without waiting; gives whether anything changed or the connection did."""
-        before, was_ready = self._idl.change_seqno, self.ready
+        """Takes in what the server sent, without waiting; gives whether anything has changed, or the connection did.
+
+        What came in the middle of a `transact` is told as well, by the first `run` after it.
+        """
         self._idl.run()
-        return bool(before != self._idl.change_seqno) or was_ready != self.ready
+        before, self._heard = self._heard, (self._idl.change_seqno, self.ready)
+        return before != self._heard
 
     def wakes(self) -> tuple[dict[int, int], float | None]:
         """Gives what to wait for before the next `run`: poll(2) events by descriptor, and the longest wait (s)."""

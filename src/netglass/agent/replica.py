@@ -13,7 +13,7 @@ from __future__ import annotations
 from netglass.base.errors import NotUnderstood
 from netglass.model.changes import Change, read_row
 from netglass.model.protocol import Beat, Bookmark, FeedLine, Listed, Relist, RowLine
-from netglass.model.resources import ROW_TYPE_BY_KIND
+from netglass.model.resources import ROW_TYPE_BY_KIND, Row
 from netglass.model.snapshot import Snapshot
 
 
@@ -32,6 +32,7 @@ class Replica:
         self._base = Snapshot.empty()  # the last closed commit, understood or not
         self._base_store = ""
         self._changes: list[Change] = []
+        self._held: dict[tuple[str, str], Row | None] = {}  # what the changes leave, by kind and id
         self._unread: dict[tuple[str, str], str] = {}
 
     @property
@@ -69,6 +70,7 @@ class Replica:
     def _forget(self, base: Snapshot) -> None:
         self._base = base
         self._changes = []
+        self._held = {}
         self._unread = {}
 
     def _collect(self, line: RowLine) -> None:
@@ -79,16 +81,19 @@ class Replica:
             except NotUnderstood as error:
                 self._unread[line.kind, line.id] = str(error)
                 return
-            self._changes.append(Change(line.kind, line.id, None, row))
+            self._change(Change(line.kind, line.id, None, row))
         elif line.kind in ROW_TYPE_BY_KIND:
             self._drop(line)
 
     def _drop(self, line: RowLine) -> None:
         gone = self._base.get(ROW_TYPE_BY_KIND[line.kind], line.id)
-        held = [change for change in self._changes if (change.kind, change.id) == (line.kind, line.id)]
-        before = held[-1].after if held else gone
+        before = self._held.get((line.kind, line.id), gone)
         if before is not None:
-            self._changes.append(Change(line.kind, line.id, before, None))
+            self._change(Change(line.kind, line.id, before, None))
+
+    def _change(self, change: Change) -> None:
+        self._changes.append(change)
+        self._held[change.kind, change.id] = change.after
 
     def _close(self, revision: int) -> bool:
         before = self.snapshot
@@ -96,6 +101,7 @@ class Replica:
         if changed:
             self._base = self._base.apply(self._changes, revision)
         self._changes = []
+        self._held = {}
         if self._unread:
             return False
         self.snapshot, self.revision, self.store = self._base, revision, self._base_store

@@ -10,6 +10,7 @@ which asks whether what the kernel tracks is still permitted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import ip_network
 
 import msgspec
@@ -87,15 +88,21 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     second: int = 0
 
 
+@lru_cache(maxsize=65536)
+def _read(cidr: str) -> tuple[int, int, int]:
+    """Gives version and first address of a prefix, and how many bits of its addresses it leaves open."""
+    network = ip_network(cidr)
+    return network.version, int(network.network_address), network.max_prefixlen - network.prefixlen
+
+
 class Prefixes:
     """Some prefixes, to ask whether an address is in one; costs as many look-ups as there are lengths."""
 
     def __init__(self, cidrs: Iterable[str]) -> None:
         self._by_length: dict[tuple[int, int], set[int]] = {}
         for cidr in cidrs:
-            network = ip_network(cidr)
-            spare = network.max_prefixlen - network.prefixlen
-            self._by_length.setdefault((network.version, spare), set()).add(int(network.network_address) >> spare)
+            version, number, spare = _read(cidr)
+            self._by_length.setdefault((version, spare), set()).add(number >> spare)
 
     def has(self, ip_version: int, address: int) -> bool:
         """Says whether an address is in one of the prefixes."""
@@ -117,13 +124,13 @@ class Judge:
         self._hosts: dict[tuple[int, int], list[End]] = {}  # ends by their lone addresses
         self._wide: list[tuple[Prefixes, End]] = []
         for end in ends:
-            networks = [ip_network(cidr) for cidr in end.addresses]
-            wide = [str(network) for network in networks if network.num_addresses > 1]
+            read = [(cidr, *_read(cidr)) for cidr in end.addresses]
+            wide = [cidr for cidr, _, _, spare in read if spare]
             if wide:
                 self._wide.append((Prefixes(wide), end))
-            for network in networks:
-                if network.num_addresses == 1:
-                    self._hosts.setdefault((network.version, int(network.network_address)), []).append(end)
+            for _, version, number, spare in read:
+                if not spare:
+                    self._hosts.setdefault((version, number), []).append(end)
 
     def opened(self, opening: Opening) -> bool:
         """Says whether whoever opened the connection may; True when that is nobody among the ends."""

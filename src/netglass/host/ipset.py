@@ -6,6 +6,7 @@ Source: ipset(8), type hash:net.  The kernel tells nobody of changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import ip_network
 
 import msgspec
@@ -73,6 +74,7 @@ def delete(name: str, members: Iterable[str]) -> list[str]:
     return [f"del {name} {member}" for member in members]
 
 
+@lru_cache(maxsize=65536)
 def _canonical(member: str) -> str:
     """Gives a member as `ipaddress` spells it; the kernel's spelling of IPv6 is another one in rare cases."""
     try:

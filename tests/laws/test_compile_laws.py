@@ -35,6 +35,14 @@ def test_what_a_host_must_look_like_depends_on_no_history(history: list[list[Row
     assert compile_host(reached, host) == compile_host(snapshot_of(history[-1]), host)
 
 
+@given(any_clouds(), host_names, st.lists(st.randoms(use_true_random=False), min_size=1, max_size=4))
+def test_what_is_remembered_of_other_intent_changes_no_answer(rows: list[Row], host: str, parts: list[Random]) -> None:
+    for random in parts:
+        part = [row for row in rows if random.random() < 0.8]
+        copies = [msgspec.convert(msgspec.to_builtins(row), type(row)) for row in part]  # of which nothing is known
+        assert compile_host(snapshot_of(part), host) == compile_host(snapshot_of(copies), host)
+
+
 @given(any_clouds(), host_names, st.randoms(use_true_random=False))
 def test_the_order_of_rows_means_nothing(rows: list[Row], host: str, random: Random) -> None:
     shuffled = list(rows)

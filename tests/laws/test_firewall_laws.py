@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import collapse_addresses, ip_network
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from netglass.base.ids import part_name
 from netglass.compile.firewall.clauses import port_masks
 from netglass.compile.firewall.guards import firewall_of
 from netglass.compile.firewall.hybrid import render_hybrid
+from netglass.compile.firewall.prefixes import joined
 from netglass.compile.firewall.tables import render_tables
 from netglass.compile.place import place_of
 from netglass.desired.state import Flow, RuleSet, Thing
@@ -79,3 +82,21 @@ def test_chains_of_overlapping_ranges_hold_each_of_them_once(
     found = [rule.split("--dport ")[1].split(" ")[0] for rule in rules if "--dport " in rule]
     said = {f"{low}" if low == high else f"{low}:{high}" for low, high in ranges if (low, high) != (0, 65535)}
     assert sorted(found) == sorted(said)
+
+
+@given(st.sets(st.integers(0, 63), max_size=40), st.sampled_from([(4, "10.0.0.", 32), (6, "2001:db8::", 128)]))
+def test_joined_prefixes_hold_the_same_addresses_and_no_two_of_them_are_one(
+    numbers: set[int], family: tuple[int, str, int]
+) -> None:
+    version, start, length = family
+    texts = [f"{start}{number:x}/{length}" if version == 6 else f"{start}{number}/{length}" for number in numbers]
+    found = [ip_network(cidr) for cidr in joined(version, map(str, sorted(map(ip_network, texts))))]
+    assert {str(one) for network in found for one in network} == {text.partition("/")[0] for text in texts}
+    assert found == list(collapse_addresses(found))
+    assert sum(network.num_addresses for network in found) == len(numbers)
+
+
+def test_everybody_is_one_prefix_of_any_neighbours() -> None:
+    assert joined(4, ("0.0.0.0/1", "128.0.0.0/1")) == ("0.0.0.0/0",)
+    assert joined(4, ()) == ()
+    assert joined(6, ("::/0",)) == ("::/0",)

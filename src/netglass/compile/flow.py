@@ -24,6 +24,13 @@ def flow_in(
     owner: str, intent: tuple[str, ...], at: tuple[str, Table, int], match: Match, doing: str, *, port: str = ""
 ) -> Flow:
     """Gives a flow of any table; `at` is bridge, table and priority, `port` a guest's that `doing` sends to."""
+    return flow_of_text(owner, intent, at, match.text(), doing, port or match.in_port)
+
+
+def flow_of_text(
+    owner: str, intent: tuple[str, ...], at: tuple[str, Table, int], match: str, doing: str, port: str = ""
+) -> Flow:
+    """Gives the same of a match that is text already."""
     bridge, table, priority = at
     return Flow(
         owner=owner,
@@ -31,8 +38,8 @@ def flow_in(
         bridge=bridge,
         table=table.number,
         priority=priority,
-        match=match.text(),
+        match=match,
         actions=doing,
         cookie=pack_cookie(OWNERS.index(owner), intent[0]),
-        port=port or match.in_port,
+        port=port,
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from netglass.base.memory import remembered
 from netglass.desired.state import Diagnostic
 from netglass.model.resources import (
     TUNNEL_ID_MAX,
@@ -223,8 +224,13 @@ def _carried(reach: _Reach, diagnostics: list[Diagnostic]) -> dict[str, Carried]
             diagnostics.append(_refused(row, network, "network-collision", text))
             continue
         taken.update(dict.fromkeys(claims, network.id))
-        found[network.id] = Carried(network, row.vlan, bridge, tuple(sorted((ref(row), ref(network)))))
+        found[network.id] = _over(row, network, bridge)
     return found
+
+
+@remembered(4096)
+def _over(row: LocalVlan, network: Network, bridge: str) -> Carried:
+    return Carried(network, row.vlan, bridge, tuple(sorted((ref(row), ref(network)))))
 
 
 def _trouble(row: LocalVlan, network: Network | None, reach: _Reach) -> tuple[str, str] | tuple[()]:

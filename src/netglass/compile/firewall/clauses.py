@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
-from netglass.compile.firewall.guards import Firewall, Group, halved
-from netglass.compile.firewall.sources import address_text, table_flow
+from netglass.base.memory import remembered
+from netglass.compile.firewall.guards import GROUPS, Firewall, Group, Members, halved
+from netglass.compile.firewall.prefixes import joined
+from netglass.compile.firewall.sources import OWNER, address_text, table_flow
+from netglass.compile.flow import flow_of_text
+from netglass.compile.place import INTEGRATION
 from netglass.desired.permits import Permit
 from netglass.desired.state import Diagnostic, Flow
 from netglass.model.resources import SecurityGroup, ref
@@ -65,19 +70,18 @@ class Clauses:
         about = sorted({one for group in self._groups.values() for one in _abouts(group)})
         numbered = number(" ".join(map(str, one)) for one in about)
         self._numbers = {one: numbered[" ".join(map(str, one))] for one in about}
-        self._clauses: dict[tuple[str, Match], _Clause] = {}
+        self._clauses: dict[tuple[str, str], _Clause] = {}
 
     def flows(self) -> Iterator[Flow]:
         """Gives the flows of RULES_EGRESS and RULES_INGRESS that let through."""
         self._guests()
         for group in self._groups.values():
-            for direction in (EGRESS, INGRESS):
-                for permit in _permits(group, direction):
-                    self._kind(group, direction, permit)
+            for about, match, because in _kinds(group):
+                self._say(about, 2, match, because)
         self._members()
         for (direction, match), clause in self._clauses.items():
             doing = actions(*(conjunction(*one) for one in sorted(clause.said)))
-            yield table_flow(tuple(sorted(clause.intent)), _TABLES[direction], tables.PERMITTED, match, doing)
+            yield _clause_flow(direction, match, doing, tuple(sorted(clause.intent)))
         for one, number in self._numbers.items():
             passes = Match(fields=(("conj_id", str(number)),))
             intent = (f"{SecurityGroup.kind}:{one.group_id}",)
@@ -87,30 +91,20 @@ class Clauses:
     def kinds(self) -> Iterator[tuple[str, int, tuple[str, ...]]]:
         """Gives each clause that says a kind of packet: its match, its conjunction, and whose rule it is."""
         for group in self._groups.values():
-            for direction in (EGRESS, INGRESS):
-                for permit in _permits(group, direction):
-                    number = self._numbers[_About(direction, group.id, permit.ip_version, permit.remote_set)]
-                    for tracked in _ways(group):
-                        for match in _kind_matches(permit, _REMOTES[direction], tracked):
-                            yield match.text(), number, group.because[direction, permit]
+            for about, match, because in _kinds(group):
+                yield match, self._numbers[about], because
 
-    def _say(self, about: _About, clause: int, match: Match, intent: Iterable[str]) -> None:
+    def _say(self, about: _About, clause: int, match: str, intent: Iterable[str]) -> None:
         flow = self._clauses.setdefault((about.direction, match), _Clause(set(), set()))
         flow.said.add((self._numbers[about], clause, about.clauses))
         flow.intent.update(intent)
 
     def _guests(self) -> None:
         for guard in self._firewall.guards:
-            key = self._keys[ref(guard.port)]
+            match = f"{_GUEST}={self._keys[ref(guard.port)]:#x}"
             for group in guard.groups:
                 for about in _abouts(group):
-                    self._say(about, 1, Match(fields=((_GUEST, f"{key:#x}"),)), guard.intent)
-
-    def _kind(self, group: Group, direction: str, permit: Permit) -> None:
-        about = _About(direction, group.id, permit.ip_version, permit.remote_set)
-        for tracked in _ways(group):
-            for match in _kind_matches(permit, _REMOTES[direction], tracked):
-                self._say(about, 2, match, group.because[direction, permit])
+                    self._say(about, 1, match, guard.intent)
 
     def _members(self) -> None:
         sets = {members.name: members for members in self._firewall.sets}
@@ -118,12 +112,45 @@ class Clauses:
             if not about.remote_set:
                 continue
             members = sets[about.remote_set]
-            # A flow can stand for one clause of a conjunction only: "everybody" must not look like a kind of packet.
-            for cidr in halved(members.cidrs):
-                for tracked in _ways(self._groups[about.group_id]):
-                    remote = _remote(cidr, _REMOTES[about.direction], tracked)
-                    match = Match(kind=_word(about.ip_version), fields=(_state(tracked), *remote))
+            for tracked in _ways(self._groups[about.group_id]):
+                for match in _remote_matches(members, _REMOTES[about.direction], tracked):
                     self._say(about, 3, match, members.intent)
+
+
+@lru_cache(maxsize=16384)
+def _clause_flow(direction: str, match: str, doing: str, intent: tuple[str, ...]) -> Flow:
+    return flow_of_text(OWNER, intent, (INTEGRATION, _TABLES[direction], tables.PERMITTED), match, doing)
+
+
+@remembered(GROUPS)
+def _kinds(group: Group) -> tuple[tuple[_About, str, tuple[str, ...]], ...]:
+    """Gives what a group's permits say of kinds of packets: the conjunction, the match, and whose rule it is."""
+    return tuple(
+        (
+            _About(direction, group.id, permit.ip_version, permit.remote_set),
+            match.text(),
+            group.because[direction, permit],
+        )
+        for direction in (EGRESS, INGRESS)
+        for permit in _permits(group, direction)
+        for tracked in _ways(group)
+        for match in _kind_matches(permit, _REMOTES[direction], tracked)
+    )
+
+
+@remembered(GROUPS)
+def _remote_matches(members: Members, side: str, tracked: bool) -> tuple[str, ...]:
+    """Gives the matches that together are the members of a set on one side of a packet."""
+    # A flow can stand for one clause of a conjunction only: "everybody" must not look like a kind of packet.
+    return tuple(
+        _remote_match(members.ip_version, cidr, side, tracked)
+        for cidr in halved(joined(members.ip_version, members.cidrs))
+    )
+
+
+@lru_cache(maxsize=65536)
+def _remote_match(ip_version: int, cidr: str, side: str, tracked: bool) -> str:
+    return Match(kind=_word(ip_version), fields=(_state(tracked), *_remote(cidr, side, tracked))).text()
 
 
 def unreadable_ports(firewall: Firewall) -> Iterator[Diagnostic]:
@@ -139,10 +166,15 @@ def unreadable_ports(firewall: Firewall) -> Iterator[Diagnostic]:
                     yield Diagnostic(code="unreadable-ports", intent=group.because[direction, permit], text=text)
 
 
-def _abouts(group: Group) -> Iterator[_About]:
-    for direction in (EGRESS, INGRESS):
-        for permit in _permits(group, direction):
-            yield _About(direction, group.id, permit.ip_version, permit.remote_set)
+@remembered(GROUPS)
+def _abouts(group: Group) -> tuple[_About, ...]:
+    """Gives what a group's conjunctions are about, ascending."""
+    found = {
+        _About(direction, group.id, permit.ip_version, permit.remote_set)
+        for direction in (EGRESS, INGRESS)
+        for permit in _permits(group, direction)
+    }
+    return tuple(sorted(found))
 
 
 def _permits(group: Group, direction: str) -> tuple[Permit, ...]:

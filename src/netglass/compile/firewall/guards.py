@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from netglass.base.ids import address_set_name
+from netglass.base.memory import remembered
 from netglass.compile.firewall.rules import Remote, UnusableRule, permit_of, refs_of, remote_of
 from netglass.compile.guests import runs_here
 from netglass.compile.place import Carried, Place, is_guarded, is_service, is_word
@@ -25,6 +26,11 @@ from netglass.model.resources import AddressGroup, Port, SecurityGroup, Security
 from netglass.model.rules import EGRESS, INGRESS
 
 IpNetwork = IPv4Network | IPv6Network
+
+_Span = tuple[int, int, int, str]
+"""A CIDR that can be sorted, the wider of two before those within: version, first address, the last one below zero."""
+
+PORTS, GROUPS = 1024, 256  # of so many, what was made is remembered
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Group:
 
     egress, ingress  permits, ascending, each once
     because          references of what a permit is made of, by direction and permit
+    remotes          whose addresses the sets of its permits hold, by the set's name
     """
 
     id: str
@@ -52,6 +59,7 @@ class Group:
     egress: tuple[Permit, ...]
     ingress: tuple[Permit, ...]
     because: dict[tuple[str, Permit], tuple[str, ...]]
+    remotes: dict[str, Remote]
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class Guard:
     groups: tuple[Group, ...]
     stateful: bool
 
-    @property
+    @cached_property
     def intent(self) -> tuple[str, ...]:
         """Gives the references of the rows that it is made of, its rules and their remote sides aside."""
         return tuple(sorted((ref(self.port), *(f"{SecurityGroup.kind}:{group.id}" for group in self.groups))))
@@ -122,7 +130,9 @@ def firewall_of(place: Place) -> Firewall:
             for group_id in port.security_group_ids:
                 if group_id not in groups:
                     groups[group_id] = _group(place, group_id, diagnostics)
-            guards.append(_guard(port, carried, groups, diagnostics))
+            guard, told = _guard(port, carried, *(groups[group_id] for group_id in port.security_group_ids))
+            guards.append(guard)
+            diagnostics += told
         else:
             open_ports.append(port)
     return Firewall(tuple(guards), tuple(open_ports), tuple(_sets(place, guards)), tuple(diagnostics))
@@ -136,18 +146,19 @@ def _is_live(place: Place, port: Port, carried: Carried) -> bool:
     return server is None or not place.native or runs_here(place, server)
 
 
-def _guard(port: Port, carried: Carried, groups: dict[str, Group | None], diagnostics: list[Diagnostic]) -> Guard:
-    held = []
-    for group_id in port.security_group_ids:
-        group = groups[group_id]
+@remembered(PORTS)
+def _guard(port: Port, carried: Carried, *groups: Group | None) -> tuple[Guard, tuple[Diagnostic, ...]]:
+    """Gives a guard; `groups` are those of the port's ids, in their order, None where there is none."""
+    held, told = [], []
+    for group_id, group in zip(port.security_group_ids, groups, strict=True):
         if group is None:
             text = f"Port {port.id} has security group {group_id}, which is not there; it permits nothing."
-            diagnostics.append(Diagnostic(code="missing-security-group", intent=(ref(port),), text=text))
+            told.append(Diagnostic(code="missing-security-group", intent=(ref(port),), text=text))
         else:
             held.append(group)
     # Without tracking every packet needs a permit of its own, so that of both kinds the stricter one counts.
     stateful = all(group.stateful for group in held)
-    return Guard(port, carried, tuple(_sources(port, diagnostics)), tuple(held), stateful)
+    return Guard(port, carried, tuple(_sources(port, told)), tuple(held), stateful), tuple(told)
 
 
 # --- who a port may be
@@ -171,7 +182,7 @@ def _sources(port: Port, diagnostics: list[Diagnostic]) -> Iterator[Source]:
             said = f"Port {port.id} may send from MAC {mac!r}, which is none; it may not."
             diagnostics.append(Diagnostic(code="bad-mac", intent=(ref(port),), text=said))
             continue
-        yield Source(mac, _least(networks | {own}))
+        yield Source(mac, _least(map(_span, networks | {own})))
 
 
 @lru_cache(maxsize=65536)
@@ -195,17 +206,17 @@ def _link_local(mac: str) -> IPv6Network | None:
     return IPv6Network(IPv6Address(bytes.fromhex("fe80000000000000") + interface))
 
 
-def _least(networks: Iterable[IpNetwork]) -> tuple[str, ...]:
+def _least(spans: Iterable[_Span]) -> tuple[str, ...]:
     """Gives CIDRs without those that lie within another, IPv4 first, ascending.
 
     Neighbours are left as they are, so that one more address is one more CIDR.
     """
     found = []
     last = (0, -1)  # version and last address of the last one taken
-    for version, _, end, network in sorted({_span(network) for network in networks}, key=_widest_first):
-        if version != last[0] or end > last[1]:
-            found.append(str(network))
-            last = (version, end)
+    for version, _, shrinking, cidr in sorted(set(spans)):
+        if version != last[0] or -shrinking > last[1]:
+            found.append(cidr)
+            last = (version, -shrinking)
     return tuple(found)
 
 
@@ -220,15 +231,17 @@ def halved(cidrs: Iterable[str]) -> Iterator[str]:
             yield cidr
 
 
-def _widest_first(span: tuple[int, int, int, IpNetwork]) -> tuple[int, int, int]:
-    version, first, end, _ = span
-    return version, first, -end
+@lru_cache(maxsize=65536)
+def _span(network: IpNetwork) -> _Span:
+    version, first = network.version, int(network.network_address)
+    return version, first, -int(network.broadcast_address), str(network)
 
 
 @lru_cache(maxsize=65536)
-def _span(network: IpNetwork) -> tuple[int, int, int, IpNetwork]:
-    """Gives version, first and last address of a network, and itself."""
-    return network.version, int(network.network_address), int(network.broadcast_address), network
+def _span_of(text: str) -> _Span | None:
+    """Gives the span of what a row says; None for what is no address."""
+    network = _network(text)
+    return None if network is None else _span(network)
 
 
 # --- groups
@@ -238,61 +251,79 @@ def _group(place: Place, group_id: str, diagnostics: list[Diagnostic]) -> Group 
     row = place.snapshot.get(SecurityGroup, group_id)
     if row is None:
         return None
+    rules: list[SecurityGroupRule] = place.snapshot.rows("security_group_rules_by_group", group_id)
+    known: list[SecurityGroupRule] = []
+    for rule in rules:
+        if not _is_lost(place, rule):
+            known.append(rule)
+            continue
+        named = rule.remote_group_id or rule.remote_address_group_id
+        text = f"Rule {rule.id} of security group {row.name!r} ({row.id}) is about {named}, which is not there."
+        diagnostics.append(Diagnostic(code="missing-remote", intent=(ref(rule), ref(row)), text=text))
+    group, told = _group_of(row, *known)
+    diagnostics += told
+    return group
+
+
+def _is_lost(place: Place, rule: SecurityGroupRule) -> bool:
+    """Says whether a rule's remote side is not there."""
+    remote = remote_of(rule)
+    return remote is not None and (not is_word(remote.id) or place.snapshot.get(remote.row_type, remote.id) is None)
+
+
+@remembered(GROUPS)
+def _group_of(row: SecurityGroup, *rules: SecurityGroupRule) -> tuple[Group, tuple[Diagnostic, ...]]:
     permits: dict[str, set[Permit]] = {EGRESS: set(), INGRESS: set()}
     because: dict[tuple[str, Permit], tuple[str, ...]] = {}
-    rules: list[SecurityGroupRule] = place.snapshot.rows("security_group_rules_by_group", group_id)
+    remotes: dict[str, Remote] = {}
+    told = []
     for rule in rules:
         try:
             permit = permit_of(rule)
         except UnusableRule as error:
             text = f"Rule {rule.id} of security group {row.name!r} ({row.id}) {error}; it permits nothing."
-            diagnostics.append(Diagnostic(code="bad-rule", intent=(ref(rule), ref(row)), text=text))
-            continue
-        remote = remote_of(rule)
-        if remote is not None and (not is_word(remote.id) or place.snapshot.get(remote.row_type, remote.id) is None):
-            text = f"Rule {rule.id} of security group {row.name!r} ({row.id}) is about {remote.id}, which is not there."
-            diagnostics.append(Diagnostic(code="missing-remote", intent=(ref(rule), ref(row)), text=text))
+            told.append(Diagnostic(code="bad-rule", intent=(ref(rule), ref(row)), text=text))
             continue
         permits[rule.direction].add(permit)
         because.setdefault((rule.direction, permit), refs_of(rule))
-    return Group(row.id, row.stateful, ascending(permits[EGRESS]), ascending(permits[INGRESS]), because)
+        remote = remote_of(rule)
+        if remote is not None:
+            remotes[permit.remote_set] = remote
+    found = Group(row.id, row.stateful, ascending(permits[EGRESS]), ascending(permits[INGRESS]), because, remotes)
+    return found, tuple(told)
 
 
 # --- remote sides
 
 
 def _sets(place: Place, guards: Iterable[Guard]) -> Iterator[Members]:
-    wanted: dict[str, tuple[Remote, int]] = {}
-    for group in {group.id: group for guard in guards for group in guard.groups}.values():
-        for permit in (*group.egress, *group.ingress):
-            if permit.remote_set and permit.remote_set not in wanted:
-                wanted[permit.remote_set] = (_remote(place, group, permit), permit.ip_version)
-    for name, (remote, version) in sorted(wanted.items()):
-        cidrs = _member_cidrs(place, remote)
-        intent = (f"{remote.row_type.kind}:{remote.id}",)
-        yield Members(name, version, tuple(cidr for cidr in cidrs if (":" in cidr) == (version == 6)), intent)
+    groups = {group.id: group for guard in guards for group in guard.groups}.values()
+    wanted = {name: remote for group in groups for name, remote in group.remotes.items()}
+    for name, remote in sorted(wanted.items()):
+        yield _members(name, remote, *_rows_of(place, remote))
 
 
-def _remote(place: Place, group: Group, permit: Permit) -> Remote:
-    for rule in place.snapshot.rows("security_group_rules_by_group", group.id):
-        remote = remote_of(rule)
-        if remote is not None and address_set_name(remote.id, permit.ip_version) == permit.remote_set:
-            return remote
-    raise AssertionError(f"no rule of {group.id} is about {permit.remote_set}")
-
-
-def _member_cidrs(place: Place, remote: Remote) -> tuple[str, ...]:
+def _rows_of(place: Place, remote: Remote) -> list[Port] | list[AddressGroup]:
+    """Gives the rows whose addresses a remote side is."""
     if remote.row_type is AddressGroup:
         row = place.snapshot.get(AddressGroup, remote.id)
-        texts = row.addresses if row is not None else ()
-        return _least(network for text in texts if (network := _network(text)) is not None)
+        return [] if row is None else [row]
     ports: list[Port] = place.snapshot.rows("ports_by_security_group", remote.id)
-    return _least({network for port in ports for network in _addresses_of(port)})
+    return ports
 
 
-def _addresses_of(port: Port) -> Iterator[IpNetwork]:
-    texts = (*(fixed.ip_address for fixed in port.fixed_ips), *(pair.ip_address for pair in port.allowed_address_pairs))
-    for text in texts:
-        network = _network(text)
-        if network is not None:
-            yield network
+@remembered(GROUPS)
+def _members(name: str, remote: Remote, *rows: Port | AddressGroup) -> Members:
+    version = 6 if name.startswith(address_set_name("", 6)) else 4
+    spans = (span for row in rows for text in _addresses_of(row) if (span := _span_of(text)) and span[0] == version)
+    return Members(name, version, _least(spans), (f"{remote.row_type.kind}:{remote.id}",))
+
+
+def _addresses_of(row: Port | AddressGroup) -> Iterator[str]:
+    if isinstance(row, AddressGroup):
+        yield from row.addresses
+        return
+    for fixed in row.fixed_ips:
+        yield fixed.ip_address
+    for pair in row.allowed_address_pairs:
+        yield pair.ip_address

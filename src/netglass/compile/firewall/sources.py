@@ -18,9 +18,11 @@ Source: DATAPLANE.md, "br-int"; Neutron's agent for the numbers of the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
-from netglass.compile.firewall.guards import Guard
+from netglass.base.memory import remembered
+from netglass.compile.firewall.guards import PORTS, Guard
 from netglass.compile.flow import flow_in
 from netglass.compile.place import INTEGRATION, Place
 from netglass.desired.state import Flow
@@ -47,24 +49,39 @@ def drop_flow(intent: tuple[str, ...], table: Table, priority: int, match: Match
     return table_flow(intent, table, priority, match, goto(tables.DROPPED.number))
 
 
-def render_sources(place: Place, guards: Iterable[tuple[Guard, str]], onwards: Table) -> Iterator[Flow]:
-    """Gives the flows of tables 24 and 25, for guards with their devices on br-int; `onwards` is where frames go on."""
-    intent = place.intent
+def render_sources(
+    place: Place, guards: Iterable[Guard], device_name: Callable[[str], str], onwards: Table
+) -> Iterator[Flow]:
+    """Gives the flows of tables 24 and 25.
+
+    device_name  gives a guard's device on br-int by its port's id
+    onwards      where frames go on
+    """
+    yield from _of_all(*place.intent)
+    for guard in guards:
+        yield from _of_port(guard, device_name, onwards)
+
+
+@lru_cache(maxsize=64)
+def _of_all(*intent: str) -> tuple[Flow, ...]:
     arp, mac = tables.ARP_SPOOF, tables.MAC_SPOOF
     checked = goto(mac.number)
-    yield drop_flow(intent, arp, tables.NEVER, Match(fields=TAGGED))
-    yield drop_flow(intent, arp, tables.LEFT, Match(kind="arp"))
-    yield drop_flow(intent, arp, tables.LEFT, Match(kind="icmp6", fields=(_ADVERTISEMENT,)))
-    for kind in ("ip", "ipv6"):
-        yield table_flow(intent, arp, tables.REST + 1, Match(kind=kind), checked)
-    for table in (arp, mac):
-        yield drop_flow(intent, table, tables.REST, Match())
-    yield table_flow(intent, tables.DROPPED, tables.REST, Match(), DROP)
-    for guard, device in guards:
-        yield from _of_port(guard, device, onwards)
+    return (
+        drop_flow(intent, arp, tables.NEVER, Match(fields=TAGGED)),
+        drop_flow(intent, arp, tables.LEFT, Match(kind="arp")),
+        drop_flow(intent, arp, tables.LEFT, Match(kind="icmp6", fields=(_ADVERTISEMENT,))),
+        *(table_flow(intent, arp, tables.REST + 1, Match(kind=kind), checked) for kind in ("ip", "ipv6")),
+        *(drop_flow(intent, table, tables.REST, Match()) for table in (arp, mac)),
+        table_flow(intent, tables.DROPPED, tables.REST, Match(), DROP),
+    )
 
 
-def _of_port(guard: Guard, device: str, onwards: Table) -> Iterator[Flow]:
+@remembered(PORTS)
+def _of_port(guard: Guard, device_name: Callable[[str], str], onwards: Table) -> tuple[Flow, ...]:
+    return tuple(_flows_of(guard, device_name(guard.port.id), onwards))
+
+
+def _flows_of(guard: Guard, device: str, onwards: Table) -> Iterator[Flow]:
     intent = (ref(guard.port),)
     for source in guard.sources:
         yield table_flow(

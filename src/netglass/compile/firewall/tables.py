@@ -14,8 +14,9 @@ port, what it receives is given to it by name.  Broadcasts reach it here too, an
     reg5  which guest        reg6  local VLAN tag, and zone        reg7  on which way (below)
 
 Groups, not ports, have the rules: a conjunction says that the guest is in a group, that the packet is of a permit's
-kind, and that the remote side is in a set, each with flows of its own.  So a member of a set costs one flow for each
-direction in which the set is used, and a rule as many flows in a group of 300 as in one of 3.
+kind, and that the remote side is in a set, each with flows of its own.  So the members of a set cost as many flows as
+it takes prefixes to tell them, for each direction in which the set is used, and a rule as many flows in a group of 300
+as in one of 3.
 Source: DATAPLANE.md, "br-int"; Neutron's openvswitch_firewall for the numbers of tables and registers 5 and 6;
 ovs-fields(7) "Conjunctive Match Fields", "Connection Tracking Fields".
 """
@@ -23,11 +24,13 @@ ovs-fields(7) "Conjunctive Match Fields", "Connection Tracking Fields".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from netglass.base.ids import tap_name
+from netglass.base.memory import remembered
 from netglass.compile.firewall.clauses import Clauses
-from netglass.compile.firewall.guards import Firewall, Guard
+from netglass.compile.firewall.guards import PORTS, Firewall, Guard
 from netglass.compile.firewall.sources import address_text, classify, drop_flow, render_sources, table_flow
 from netglass.compile.place import Place
 from netglass.desired.state import Flow
@@ -89,8 +92,8 @@ _ALWAYS_IN: tuple[tuple[str, Fields], ...] = (
 def render_tables(place: Place, firewall: Firewall) -> Iterator[Flow]:
     """Gives all that filters the host's guarded ports."""
     keys = numbers(ref(guard.port) for guard in firewall.guards)
-    yield from render_sources(place, [(g, tap_name(g.port.id)) for g in firewall.guards], tables.BASE_EGRESS)
-    yield from _base(place.intent)
+    yield from render_sources(place, firewall.guards, tap_name, tables.BASE_EGRESS)
+    yield from _of_all(*place.intent)
     for guard in firewall.guards:
         yield from _of_port(guard, keys[ref(guard.port)])
     yield from _to_guests(firewall, keys)
@@ -120,6 +123,11 @@ def way(value: int, mask: int = FROM | TO | STATELESS) -> tuple[str, str]:
 
 
 # --- what all ports share
+
+
+@lru_cache(maxsize=64)
+def _of_all(*intent: str) -> tuple[Flow, ...]:
+    return tuple(_base(intent))
 
 
 def _base(intent: tuple[str, ...]) -> Iterator[Flow]:
@@ -183,7 +191,12 @@ def _accepted(on: Callable[[Table, int, Match, str], Flow]) -> Iterator[Flow]:
 # --- one port
 
 
-def _of_port(guard: Guard, key: int) -> Iterator[Flow]:
+@remembered(PORTS)
+def _of_port(guard: Guard, key: int) -> tuple[Flow, ...]:
+    return tuple(_flows_of(guard, key))
+
+
+def _flows_of(guard: Guard, key: int) -> Iterator[Flow]:
     intent, device = (ref(guard.port),), tap_name(guard.port.id)
     going = FROM if guard.stateful else FROM | STATELESS
     yield classify(
@@ -217,15 +230,16 @@ def _to_guests(firewall: Firewall, keys: dict[str, int]) -> Iterator[Flow]:
             by_mac.setdefault((guard.carried.vlan, source.mac), []).append(guard)
     further = goto(tables.SWITCHED.number)
     for (vlan, mac), guards in by_mac.items():
-        here = Match(destination=mac, fields=((f"reg{NET}", f"{vlan:#x}"),))
         if [guard.port.mac_address for guard in guards] == [mac]:
-            doing = actions(*_handing(guards[0], keys))
-        else:  # a MAC that may wander: to all who may have it, and to whom it is known to be now
-            doing = actions(*(clone(*_handing(guard, keys)) for guard in guards), further)
+            yield _to_one(guards[0], keys[ref(guards[0].port)])
+            continue
+        here = Match(destination=mac, fields=((f"reg{NET}", f"{vlan:#x}"),))
+        # A MAC that may wander: to all who may have it, and to whom it is known to be now.
+        doing = actions(*(clone(*_handing(guard, keys[ref(guard.port)])) for guard in guards), further)
         yield table_flow(_refs(guards), tables.TRANSIENT, tables.TO_GUEST, here, doing)
     for vlan, guards in by_network.items():
         number = (f"reg{NET}", f"{vlan:#x}")
-        everybody = actions(*(clone(*_handing(guard, keys)) for guard in guards), further)
+        everybody = actions(*(clone(*_handing(guard, keys[ref(guard.port)])) for guard in guards), further)
         to_all = Match(destination=MULTICAST, fields=(number,))
         yield table_flow(_refs(guards), tables.TRANSIENT, tables.TO_ALL, to_all, everybody)
         intent = guards[0].carried.intent
@@ -236,10 +250,18 @@ def _to_guests(firewall: Firewall, keys: dict[str, int]) -> Iterator[Flow]:
         yield table_flow(intent, tables.SWITCHED, tables.KNOWN, leaving, tagged)
 
 
-def _handing(guard: Guard, keys: dict[str, int]) -> tuple[str, ...]:
+@remembered(PORTS)
+def _to_one(guard: Guard, key: int) -> Flow:
+    """Gives the flow for frames to a guest that alone may have its MAC."""
+    here = Match(destination=guard.port.mac_address, fields=((f"reg{NET}", f"{guard.carried.vlan:#x}"),))
+    doing = actions(*_handing(guard, key))
+    return table_flow((ref(guard.port),), tables.TRANSIENT, tables.TO_GUEST, here, doing)
+
+
+def _handing(guard: Guard, key: int) -> tuple[str, ...]:
     going = TO if guard.stateful else TO | STATELESS
     return (
-        set_register(GUEST, keys[ref(guard.port)]),
+        set_register(GUEST, key),
         set_register(WAY, going),
         goto(tables.BASE_INGRESS.number),
     )

@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from netglass.agent.appliers.daemons import Daemons
-from netglass.agent.appliers.protocol import Work
+from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.desired.state import Daemon, File, HostState, Lease
 from netglass.host import children, namespaces
 from netglass.host.netlink import Netlink, add_address, delete_link, new_bridge, new_veth, set_link
@@ -78,6 +78,19 @@ def _state(*daemons: Daemon, files: tuple[File, ...] = ()) -> HostState:
     return HostState(host="h", daemons=daemons, files=files)
 
 
+# Ends a moment after it was told to, and takes away the name of its namespace before.
+_LAST = """
+import os, signal, subprocess, sys
+def end(*_):
+    subprocess.run(["ip", "netns", "delete", sys.argv[1]], check=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
 def _start(root: Path, daemon: Daemon) -> int:
     assert Daemons(root).apply(Work(kind="daemons", add=(daemon,))) == []
     return _pid(root, daemon)
@@ -115,6 +128,20 @@ def test_what_a_daemon_says_does_not_fill_the_machine(root: Path) -> None:
     assert log.stat().st_size <= 1 << 20
     os.kill(_pid(root, wanted), signal.SIGHUP)
     until(lambda: log.read_text().endswith("ready\nand on\n"), 20, "it goes on")
+
+
+def test_a_namespace_that_goes_while_the_old_process_ends_is_waited_for(root: Path, netns: str) -> None:
+    old = _daemon("d1", sys.executable, "-c", _LAST, netns, netns=netns)
+    new = _daemon("d1", "sleep", "1000", netns=netns)
+    _start(root, old)
+    applier = Daemons(root)
+    until(lambda: "ready" in applier.log_path("d1").read_text(), 5)
+    (error,) = applier.apply(Work(kind="daemons", change=((old, new),)))
+    assert isinstance(error, NotThere), error
+    namespaces.make(netns)
+    (seen,) = applier.observe(_state(new))["daemons"]
+    assert applier.apply(Work(kind="daemons", change=((seen, new),))) == []
+    assert applier.observe(_state(new)) == {"daemons": (new,)}
 
 
 def test_a_dead_daemon_is_heard_of_at_once_and_started_anew(root: Path) -> None:

@@ -163,8 +163,7 @@ class Daemons:
         self._start(daemon)
 
     def _start(self, daemon: Daemon) -> None:
-        if daemon.netns and not (self._namespaces / daemon.netns).exists():
-            raise NotThere(daemon.kind, daemon.key, f"there is no namespace {daemon.netns}")
+        self._need_namespace(daemon)
         if not self._stop(daemon.name):
             raise LaunchError("the old process does not end, even after SIGKILL")
         digests = {path: _digest_of(path) for path in daemon.reload_files}
@@ -172,13 +171,21 @@ class Daemons:
         remembered = _Remembered(daemon=daemon, digests=digests, devices={}, began=time.monotonic())
         directory = self._root / daemon.name
         launch = Launch(daemon.argv, directory, self.log_path(daemon.name), netns, remembered=_plain(remembered))
-        child = children.start(launch)
+        try:
+            child = children.start(launch)
+        except LaunchError:
+            self._need_namespace(daemon)  # it may have gone while the old process took its time
+            raise
         self._living[daemon.name] = child
         if netns:  # in the host's own namespace devices come and go, and daemons there are not bound to one
             state = children.recorded(directory)
             if state is not None:
                 now = msgspec.structs.replace(remembered, devices=_devices(child.pid))
                 self._remember(daemon.name, state, now)
+
+    def _need_namespace(self, daemon: Daemon) -> None:
+        if daemon.netns and not (self._namespaces / daemon.netns).exists():
+            raise NotThere(daemon.kind, daemon.key, f"there is no namespace {daemon.netns}")
 
     def _reload(self, daemon: Daemon) -> None:
         state, remembered = self._read(daemon.name)
@@ -203,7 +210,11 @@ class Daemons:
         # What speaks unasked would take back what it said, which whoever speaks in its place may have said again:
         # a router that moves from host to host keeps its address, and guests would believe the later word.
         speaks = remembered is not None and remembered.daemon.unasked
-        return children.stop(state.child, grace_s=0) if speaks else children.stop(state.child)
+        ended = children.stop(state.child, grace_s=0) if speaks else children.stop(state.child)
+        if ended and remembered is not None:
+            # Ended by us, however soon after its start.
+            self._remember(name, state, msgspec.structs.replace(remembered, began=0.0))
+        return ended
 
 
 def _is_same_process(old: Daemon, new: Daemon) -> bool:

@@ -6,14 +6,17 @@ import pytest
 
 from golden.stories import STORIES
 from host.hosted import on_a_host, shell
+from netglass.agent.appliers.flows import Flows
 from netglass.compile.compiler import compile_host
-from netglass.desired.state import Bridge, Flow
+from netglass.desired.state import Bridge, Flow, HostState
 from netglass.host.openflow import commit_bundles, dump_flows
+from netglass.host.ovsdb import Database
 from netglass.model.resources import Host
 from netglass.model.snapshot import Snapshot
 from netglass.pipeline.cookies import MARK, MASK
 from netglass.pipeline.flows import UNTAGGED, Match, actions, set_vlan
 from netglass.pipeline.text import parse_dump, render_add, render_delete
+from support.pace import until
 
 pytestmark = pytest.mark.host
 
@@ -26,6 +29,10 @@ def make_bridge(name: str, ports: set[str]) -> None:
     shell("ovs-vsctl", "add-br", name, "--", "set", "Bridge", name, *settings)
     for port in sorted(ports):
         shell("ovs-vsctl", "add-port", name, port, "--", "set", "Interface", port, "type=internal")
+
+
+def plug(port: str, *settings: str) -> None:
+    shell("ovs-vsctl", "add-port", "br-int", port, "--", "set", "Interface", port, *settings)
 
 
 def flow(match: Match, doing: str, priority: int) -> Flow:
@@ -42,7 +49,7 @@ def flow(match: Match, doing: str, priority: int) -> Flow:
 
 
 def read_back(bridge: str) -> set[tuple[int, int, str, str, int]]:
-    lines = dump_flows([bridge], MARK, MASK)[bridge]
+    lines = dump_flows([bridge], MARK, MASK)()[bridge]
     assert isinstance(lines, list)
     return {tuple(entry) for entry in parse_dump(lines)}
 
@@ -117,3 +124,24 @@ def test_a_flow_that_was_tampered_with_does_not_look_like_ours() -> None:
     assert read_back("br-int") == texts([wanted])
     shell("ovs-ofctl", "add-flow", "br-int", f"idle_timeout=60,{render_add(wanted).removeprefix('add ')}")
     assert read_back("br-int") != texts([wanted])
+
+
+@on_a_host
+def test_a_flow_is_read_by_its_ports_name_as_soon_as_the_port_comes_and_by_its_number_when_it_goes() -> None:
+    make_bridge("br-int", {"tap1"})
+    shell("ovs-ofctl", "-O", "OpenFlow15", "add-flow", "br-int", f"cookie={MARK:#x},in_port=77,actions=NORMAL")
+    database = Database()
+    database.await_ready(5)
+    flows = Flows(database)
+
+    def matches() -> set[str]:
+        database.run()
+        return {found.match for found in flows.observe(HostState(host="a"))["flows"] if isinstance(found, Flow)}
+
+    until(lambda: matches() == {"in_port=77"}, 5)
+    plug("tap2", "type=internal")
+    assert matches() == {"in_port=77"}
+    plug("tap77", "type=internal", "ofport_request=77")
+    until(lambda: matches() == {"in_port=tap77"}, 5)
+    shell("ovs-vsctl", "del-port", "br-int", "tap77")
+    until(lambda: matches() == {"in_port=77"}, 5)

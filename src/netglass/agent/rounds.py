@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
 
-from netglass.agent.appliers.protocol import Applier, NotThere, Work
+from netglass.agent.appliers.protocol import Applier, Asking, NotThere, Work
 from netglass.agent.healing import Healing
 from netglass.agent.remade import with_what_sits
 from netglass.agent.retries import Retries
@@ -108,17 +109,12 @@ class Rounds:
     def _compare(self, desired: HostState, kinds: Iterable[str]) -> tuple[Plan, set[str]]:
         observed: dict[str, tuple[Thing, ...]] = {}
         wanted = self._expand(kinds)
-        for applier in self._appliers:
-            if wanted.isdisjoint(applier.kinds):
-                continue
+        appliers = [applier for applier in self._appliers if not wanted.isdisjoint(applier.kinds)]
+        for applier in [one for one in appliers if self._asks(one, desired)]:
             started = self._clock()
-            try:
+            with self._reading(applier):
                 observed |= applier.observe(desired)
                 log.debug("read %s in %.1f ms", " and ".join(applier.kinds), 1000 * (self._clock() - started))
-            except (ApplyError, OSError) as error:
-                self._unreadable(applier, error)
-            except Exception as error:
-                self._unreadable(applier, _surprise(applier.kinds[0], "all", error))
         part = {kind: desired.things(kind) for kind in observed}
         # The awaited ports decide which tags are awaited, whatever kinds are looked at.
         return plan(_state(desired.host, part), _state(desired.host, observed)), set(observed)
@@ -183,6 +179,24 @@ class Rounds:
         for kind in tuple(wanted):
             wanted |= _LOOK_AT_TOO.get(kind, set())
         return {kind for one in wanted if one in self._by_kind for kind in self._by_kind[one].kinds}
+
+    def _asks(self, applier: Applier, desired: HostState) -> bool:
+        """Has an applier begin to read, if it can; gives whether it can be observed then."""
+        with self._reading(applier):
+            if isinstance(applier, Asking):
+                applier.ask(desired)
+            return True
+        return False
+
+    @contextmanager
+    def _reading(self, applier: Applier) -> Iterator[None]:
+        """Notes what goes wrong meanwhile."""
+        try:
+            yield
+        except (ApplyError, OSError) as error:
+            self._unreadable(applier, error)
+        except Exception as error:
+            self._unreadable(applier, _surprise(applier.kinds[0], "all", error))
 
     def _unreadable(self, applier: Applier, error: ApplyError | OSError) -> None:
         if not isinstance(error, ApplyError):

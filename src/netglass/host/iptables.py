@@ -89,14 +89,16 @@ def _built_on_nf_tables() -> bool:
 
 
 def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Tables]]:
-    """Reads many namespaces at once, of each the versions named; what became of each is known when this returns.
+    """Begins to read many namespaces at once, of each the versions named.
 
     The future of one has what it is filled with, or raises as `filled` and `save` do.
     """
     if not wanted:
         return {}
-    with ThreadPoolExecutor(min(_AT_ONCE, len(wanted)), "iptables") as pool:
-        return {netns: pool.submit(_save_filled, netns, versions) for netns, versions in wanted.items()}
+    pool = ThreadPoolExecutor(min(_AT_ONCE, len(wanted)), "iptables")
+    asked = {netns: pool.submit(_save_filled, netns, versions) for netns, versions in wanted.items()}
+    pool.shutdown(wait=False)
+    return asked
 
 
 def _save_filled(netns: str, versions: Iterable[int]) -> Tables:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from netglass.base.errors import NetglassError
-from netglass.host.run import Output, run, run_all
+from netglass.host.run import Output, run, run_all, start_all
 
 _OFCTL = ("ovs-ofctl", "-O", "OpenFlow15")
 
@@ -22,19 +22,22 @@ class FlowsRefused(NetglassError):
     """The switch, or ovs-ofctl before it, did not take what was said; the message is its own."""
 
 
-def dump_flows(bridges: Sequence[str], cookie: int, mask: int) -> dict[str, list[str] | FlowsRefused]:
-    """Gives, by bridge, the lines of all flows whose cookie fits, without counters, ports by name.
+Dumps = dict[str, "list[str] | FlowsRefused"]
+"""Lines of flows by bridge; one that cannot be asked has the reason in their place."""
 
-    A bridge that cannot be asked has the reason in place of its lines.
-    """
+
+def dump_flows(bridges: Sequence[str], cookie: int, mask: int) -> Callable[[], Dumps]:
+    """Begins to ask for all flows whose cookie fits, without counters, ports by name; what it gives waits for them."""
     wanted = f"cookie={cookie:#x}/{mask:#x}"
     calls = [([*_OFCTL, "--names", "--no-stats", "dump-flows", bridge, wanted], "") for bridge in bridges]
-    return {
-        bridge: [line for line in output.stdout.splitlines() if "actions=" in line]
-        if output.ok
-        else FlowsRefused(output.evidence)
-        for bridge, output in zip(bridges, run_all(calls), strict=True)
-    }
+    outputs = dict(zip(bridges, start_all(calls), strict=True))
+    return lambda: {bridge: _lines(output.result()) for bridge, output in outputs.items()}
+
+
+def _lines(output: Output) -> list[str] | FlowsRefused:
+    if not output.ok:
+        return FlowsRefused(output.evidence)
+    return [line for line in output.stdout.splitlines() if "actions=" in line]
 
 
 def commit_bundles(lines_by_bridge: Mapping[str, Sequence[str]]) -> dict[str, Output]:

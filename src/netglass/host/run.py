@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
@@ -53,7 +53,14 @@ def run(argv: Sequence[str], stdin: str = "", timeout_s: float = 10.0) -> Output
 
 def run_all(calls: Sequence[tuple[Sequence[str], str]]) -> list[Output]:
     """Runs several programs, each with its stdin, at the same time; gives their outputs in the order of `calls`."""
-    if len(calls) <= 1:
-        return [run(argv, stdin) for argv, stdin in calls]
-    with ThreadPoolExecutor(max_workers=min(8, len(calls))) as pool:
-        return list(pool.map(lambda call: run(*call), calls))
+    return [output.result() for output in start_all(calls)]
+
+
+def start_all(calls: Sequence[tuple[Sequence[str], str]]) -> list[Future[Output]]:
+    """Starts several programs, each with its stdin, and waits for none; gives their outputs to be, in their order."""
+    if not calls:
+        return []
+    pool = ThreadPoolExecutor(max_workers=min(8, len(calls)))
+    outputs = [pool.submit(run, argv, stdin) for argv, stdin in calls]
+    pool.shutdown(wait=False)
+    return outputs

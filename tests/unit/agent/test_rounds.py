@@ -7,6 +7,7 @@ from shelf import Shelf
 
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
+from netglass.base.errors import ApplyError
 from netglass.desired.state import (
     Address,
     Guest,
@@ -19,6 +20,7 @@ from netglass.desired.state import (
     Route,
     SwitchPort,
     Sysctl,
+    Thing,
 )
 
 PORT = SwitchPort(owner="plugging", intent=("port:p",), bridge="br-int", name="tap1")
@@ -180,6 +182,40 @@ def test_what_cannot_be_read_is_left_alone_and_keeps_its_standing() -> None:
     machine.shelf.dead = False
     machine.round(STATE)
     assert machine.retries.failing() == {}
+
+
+def test_programs_that_read_run_while_others_are_read() -> None:
+    said: list[str] = []
+
+    class Slow(OnlyLinks):
+        def ask(self, desired: HostState) -> None:
+            said.append("asked")
+
+        def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
+            said.append("links")
+            return super().observe(desired)
+
+    class Quick(Shelf):
+        def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
+            said.append("routes")
+            return {"routes": super().observe(desired)["routes"]}
+
+    quick = Quick()
+    quick.kinds = ("routes",)
+    Rounds([quick, Slow(quick)], Retries()).look(EMPTY, ALL_KINDS)
+    assert said == ["asked", "routes", "links"]
+
+
+def test_one_that_cannot_ask_is_left_alone_and_holds_up_no_other() -> None:
+    class Dumb(OnlyLinks):
+        def ask(self, desired: HostState) -> None:
+            raise ApplyError("links", "all", "nobody answers")
+
+    quick = Shelf()
+    quick.kinds = ("routes",)
+    retries = Retries()
+    assert "links" not in Rounds([Dumb(quick), quick], retries).look(EMPTY, ALL_KINDS)
+    assert set(retries.failing()) == {("links", "all")}
 
 
 def test_before_the_first_look_nothing_is_known() -> None:

@@ -67,20 +67,29 @@ class Filters:
         self._read: dict[str, _Read] = {}
         self._hidden: dict[str, _Hidden] = {}
         self._known: set[str] | None = None  # namespaces in which rules of ours are wanted, or were
+        self._asked: dict[str, Future[Tables]] | None = None
+
+    def ask(self, desired: HostState) -> None:
+        """Asks the namespaces of which what was read is not to be trusted."""
+        ours = {*self._marks.names(), _HOME}
+        before = self._known if self._known is not None else ours
+        self._known = {rule_set.netns for rule_set in desired.rule_sets} | (before & ours)
+        for gone in self._news.keys() - self._known:
+            self._forget(gone)
+        self._asked = iptables.save_all(self._stale())
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our rules in namespaces that are wanted, or were; on the first round, in all that are ours.
 
         A namespace is asked only when there is news of its rules, or when it was not asked for `_TRUSTED_S` seconds.
         """
-        ours = {*self._marks.names(), _HOME}
-        before = self._known if self._known is not None else ours
-        self._known = {rule_set.netns for rule_set in desired.rule_sets} | (before & ours)
-        for gone in self._news.keys() - self._known:
-            self._forget(gone)
+        if self._asked is None:
+            self.ask(desired)
+        assert self._asked is not None
+        assert self._known is not None
+        asked, self._asked = self._asked, None
         wanted = {rule_set.key: rule_set for rule_set in desired.rule_sets}
         found: list[RuleSet] = []
-        asked = iptables.save_all(self._stale())
         for netns in sorted(self._known):
             for version, tables in self._look(netns, asked.get(netns)).items():
                 for name, table in tables.items():

@@ -6,6 +6,7 @@ is found and reported; the others go in: carry on.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,12 +16,13 @@ from netglass.agent.appliers.marks import read_ids
 from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import OWNERS, Flow, HostState, Thing
-from netglass.host.openflow import FlowEvents, FlowsRefused, commit_bundles, dump_flows
+from netglass.host.openflow import Dumps, FlowEvents, FlowsRefused, commit_bundles, dump_flows
 from netglass.host.ovsdb import Database
 from netglass.pipeline.cookies import MARK, MASK, unpack_cookie
 from netglass.pipeline.text import parse_flow, render_add, render_delete
 
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
+_UNNAMED = re.compile(r"(?:in_port=|output:|resubmit\()(\d+)")
 
 
 class Flows:
@@ -34,14 +36,10 @@ class Flows:
         self._news: dict[str, FlowEvents] = {}
         self._read: dict[str, _Read] = {}
         self._known: set[str] = set()  # bridges that were ever wanted or ours: flows may be left on them
+        self._asked: _Asked | None = None
 
-    def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
-        """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
-
-        A bridge is asked only when there is news of its flows, when a port has come, gone or got another number, which
-        is no news of flows, or when it was not asked for `_TRUSTED_S` seconds.
-        Raises ApplyError when one cannot be asked, or when it is not known which there are.
-        """
+    def ask(self, desired: HostState) -> None:
+        """Asks the bridges of which what was read is not to be trusted; raises ApplyError, see `observe`."""
         if not self._database.ready:
             raise ApplyError("flows", "all", "no connection to ovsdb-server")
         rows = self._database.bridges()
@@ -50,9 +48,23 @@ class Flows:
         self._known |= ours | {bridge.name for bridge in desired.bridges} | {flow.bridge for flow in desired.flows}
         bridges = sorted(self._known & rows.keys())
         numbers = self._port_numbers(bridges)
-        self._ask({b: numbers[b] for b in self._listen(bridges) if self._stale(b, numbers[b])})
+        stale = [bridge for bridge in self._listen(bridges) if self._stale(bridge, numbers[bridge])]
+        self._asked = _Asked(self._clock(), bridges, numbers, dump_flows(stale, MARK, MASK))
+
+    def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
+        """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
+
+        A bridge is asked only when there is news of its flows, when ports that its flows name are others by now, which
+        is no news of flows, or when it was not asked for `_TRUSTED_S` seconds.
+        Raises ApplyError when one cannot be asked, or when it is not known which there are.
+        """
+        if self._asked is None:
+            self.ask(desired)
+        assert self._asked is not None
+        asked, self._asked = self._asked, None
+        self._take(asked)
         wanted = {flow.key: flow for flow in desired.flows}
-        found = [_as_wanted(flow, wanted) for bridge in bridges for flow in self._read[bridge].flows.values()]
+        found = [_as_wanted(flow, wanted) for bridge in asked.bridges for flow in self._read[bridge].flows.values()]
         return {"flows": tuple(sorted(found, key=lambda flow: flow.key))}
 
     def _listen(self, bridges: Sequence[str]) -> Sequence[str]:
@@ -74,18 +86,20 @@ class Flows:
     def _stale(self, bridge: str, numbers: Mapping[str, int]) -> bool:
         news = any("event=" not in line or ours(line) for line in self._news[bridge].drain())
         read = self._read.get(bridge)
-        return news or read is None or read.numbers != numbers or self._clock() - read.at > _TRUSTED_S
+        if news or read is None or self._clock() - read.at > _TRUSTED_S or read.names_others(numbers):
+            return True
+        self._read[bridge] = read._replace(numbers=numbers)
+        return False
 
-    def _ask(self, bridges: Mapping[str, Mapping[str, int]]) -> None:
-        now = self._clock()
-        for bridge, lines in dump_flows(tuple(bridges), MARK, MASK).items():
+    def _take(self, asked: _Asked) -> None:
+        for bridge, lines in asked.dumps().items():
             if isinstance(lines, FlowsRefused):
                 self._read.pop(bridge, None)
                 raise NotThere("flows", bridge, str(lines))  # a bridge that comes or goes; told when it lasts
             before = self._read[bridge].flows if bridge in self._read else {}
             # Parsing costs more than asking: only lines that were not there before are parsed.
             flows = {line: before.get(line) or _parse(bridge, line) for line in lines}
-            self._read[bridge] = _Read(now, flows, bridges[bridge])
+            self._read[bridge] = _Read(asked.at, flows, asked.numbers[bridge])
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Adds flows; one of equal table, priority and match is replaced."""
@@ -127,6 +141,25 @@ class _Read(NamedTuple):
     at: float
     flows: dict[str, Flow]
     numbers: Mapping[str, int]
+
+    def names_others(self, numbers: Mapping[str, int]) -> bool:
+        """Says whether a flow may read otherwise now that the bridge's ports have these numbers.
+
+        A port that has come is named by flows that were read only if these have its number in place of a name.
+        """
+        if any(number > 0 and numbers.get(name) != number for name, number in self.numbers.items()):
+            return True
+        came = {str(number) for name, number in numbers.items() if self.numbers.get(name, 0) <= 0 < number}
+        return bool(came) and any(came.intersection(_UNNAMED.findall(line)) for line in self.flows)
+
+
+class _Asked(NamedTuple):
+    """What the bridges were asked, when, and their ports' numbers then."""
+
+    at: float
+    bridges: Sequence[str]
+    numbers: Mapping[str, Mapping[str, int]]
+    dumps: Callable[[], Dumps]
 
 
 def _as_wanted(flow: Flow, wanted: Mapping[str, Flow]) -> Flow:

@@ -18,7 +18,7 @@ Rules for an applier:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -72,6 +72,14 @@ class Applier(Protocol):
         Asked after every round.  When one is readable, the applier's kinds are observed again; it must read or close
         what it watches in `observe`, so that it does not stay readable.
         """
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """An applier that reads through other programs, which can run while other appliers read."""
+
+    def ask(self, desired: HostState) -> None:
+        """Begins what the next `observe`, of the same state, waits for.  Raises as that does."""
 
 
 class NotThere(ApplyError):

@@ -11,6 +11,7 @@ import labs
 import pytest
 import yaml
 from labs import TestLab, netglass
+from routed import Routed, routed_on
 from told_secrets import told_secrets
 
 
@@ -39,6 +40,13 @@ def two_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestLab]:
     path = tmp_path_factory.mktemp("lab") / "lab.yaml"
     path.write_text(yaml.safe_dump(wanted))
     with _up(wanted["name"], str(path)) as made:
+        yield made
+
+
+@pytest.fixture
+def routed(two_gateways: TestLab) -> Iterator[Routed]:
+    """A guest behind a router, in the lab in which two hosts can carry it; compute2 may be cut off."""
+    with routed_on(two_gateways, "compute2") as made:
         yield made
 
 

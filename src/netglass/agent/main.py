@@ -42,6 +42,7 @@ from netglass.agent.retries import Retries
 from netglass.agent.rounds import Rounds
 from netglass.agent.senses import Senses
 from netglass.agent.uplink import Uplink
+from netglass.agent.witness import Witness
 from netglass.compile.compiler import compile_host
 from netglass.host.conversations import Conversations
 from netglass.host.datapath import kernel_switch_exists
@@ -104,7 +105,7 @@ def build(config: Config) -> Loop:
         disk_gb=config.disk_gb,
         address=config.address,
     )
-    uplink = Uplink(config, registration, senses.ring)
+    uplink = Uplink(config, registration, senses.ring, {"signs": Witness(settings).answer})
     started_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     described = {"version": __version__, "protocol": PROTOCOL, "provider_link": settings.provider_link}
     reports = Reports(config.host, started_at, retries, lambda: _seen(guests), described)

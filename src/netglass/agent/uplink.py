@@ -6,6 +6,7 @@ without a server, and often again in the first seconds after it is lost; then mo
 While the loop is at work for long, what it said last is said again: a busy host is not an away one.
 A third keeps intent on disk (``agent.kept``).  What was kept before is intent again when no server has told anything
 newer `_PATIENCE_S` after the start; until then it only spares the server from telling all of it.
+Questions about others are answered beside all of these, and beside the loop, each in a thread of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -59,13 +60,21 @@ class News(msgspec.Struct, frozen=True):
 class Uplink:
     """Registration, feed, reports and answers.
 
-    wake  called from the threads when there is news to take
+    wake    called from the threads when there is news to take
+    beside  answers to questions that the loop need not see, by what is asked; called from threads
     """
 
-    def __init__(self, config: Config, registration: Registration, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        registration: Registration,
+        wake: Callable[[], None],
+        beside: Mapping[str, Callable[[Question], Answer]],
+    ) -> None:
         self._config = config
         self._registration = registration
         self._wake = wake
+        self._beside = beside
         self._newest: Snapshot | None = None
         self._current = threading.Event()  # a server has told how things are
         self._kept = Kept(Path(config.state_directory) / _KEPT, config.host)
@@ -163,7 +172,9 @@ class Uplink:
             changed = listed = False
             questions: list[Question] = []
             for line in lines:
-                if isinstance(line, Question):
+                if isinstance(line, Question) and line.ask in self._beside:
+                    threading.Thread(target=self._answer_beside, args=(line,), name=line.ask, daemon=True).start()
+                elif isinstance(line, Question):
                     questions.append(line)
                 else:
                     changed |= self._replica.take(line)
@@ -182,6 +193,9 @@ class Uplink:
                 self._unkept.set()
             if changed or news:
                 self._wake()
+
+    def _answer_beside(self, question: Question) -> None:
+        self.answer(question.id, self._beside[question.ask](question))
 
     def _compare(self, server: Server, protocol: str) -> None:
         """Says so when a server is of another version than the one before it."""

@@ -59,7 +59,7 @@ class Questions:
     async def ask(self, host: str, ask: str, arguments: dict[str, str], timeout_s: float = 5.0) -> Answer:
         """Asks a host and waits for its answer, which may say that the host could not tell (`ok` is False).
 
-        ask        console, diff
+        ask        console, diff, signs
         arguments  such as {"server_id": …}
 
         Raises Unavailable when the host's agent is not connected, or does not answer in `timeout_s` seconds.

@@ -9,6 +9,7 @@ Source: DATAPLANE.md, "DHCP"; device ids are Neutron's, so that an operator can 
 
 from __future__ import annotations
 
+from collections.abc import Set
 from uuid import NAMESPACE_DNS, uuid5
 
 from netglass.base.errors import UserError
@@ -45,8 +46,10 @@ def is_dhcp_server(port: Port) -> bool:
     )
 
 
-def schedule_dhcp(d: Decision, network_id: str) -> None:
+def schedule_dhcp(d: Decision, network_id: str, stopped: Set[str] = frozenset()) -> None:
     """Makes, changes and drops a network's DHCP ports as its subnets and the hosts ask for.
+
+    stopped  ids of ports of servers that work no longer, as their hosts are away
 
     A network with a subnet that has DHCP gets ``dhcp_agents_per_network`` of them, as far as there are enabled hosts
     with the role network that reach it (in the network's zones, if it names some), least loaded first; each has
@@ -60,11 +63,10 @@ def schedule_dhcp(d: Decision, network_id: str) -> None:
     servers = [p for p in d.snapshot.rows("dhcp_ports_by_network", network_id) if is_dhcp_server(p)]
     subnets = _dhcp_subnets(d.snapshot, network)
     staying = _staying(d.snapshot, network, servers) if subnets else []
-    away = [port for port in staying if _is_away(d.snapshot, port.host_id)]
-    kept = [port for port in staying if port not in away]
-    lacking = max(d.settings.dhcp_agents_per_network - len(kept), 0) if subnets else 0
+    lacking = _lacking(d, staying) if subnets else 0
     fresh = _least_loaded(d.snapshot, network, {p.host_id for p in staying})[:lacking]
-    kept += away[: lacking - len(fresh)]
+    irreplaceable = [port for port in staying if port.id in stopped][: lacking - len(fresh)]
+    kept = [port for port in staying if port.id not in stopped or port in irreplaceable]
     for port in servers:
         if port not in kept:
             _drop(d, port)
@@ -72,6 +74,17 @@ def schedule_dhcp(d: Decision, network_id: str) -> None:
         _keep(d, port, subnets)
     for host in fresh:
         _serve(d, network, host, subnets)
+    raise_statuses(d, network_id)
+
+
+def step_back(d: Decision, network_id: str, host_id: str) -> None:
+    """Takes a network's DHCP from a host that was away and is back, where others have stood in for it."""
+    servers: list[Port] = [p for p in d.snapshot.rows("dhcp_ports_by_network", network_id) if is_dhcp_server(p)]
+    if _lacking(d, [port for port in servers if port.host_id != host_id]):
+        return
+    for port in servers:
+        if port.host_id == host_id:
+            _drop(d, port)
     raise_statuses(d, network_id)
 
 
@@ -119,6 +132,12 @@ def _staying(snapshot: Snapshot, network: Network, servers: list[Port]) -> list[
         if in_place and _can_serve(snapshot.get(Host, port.host_id), network):
             found.setdefault(port.host_id, port)
     return list(found.values())
+
+
+def _lacking(d: Decision, servers: list[Port]) -> int:
+    """Gives how many more servers a network with these should have, on hosts that are there."""
+    there = sum(not _is_away(d.snapshot, port.host_id) for port in servers)
+    return max(d.settings.dhcp_agents_per_network - there, 0)
 
 
 def _dhcp_subnets(snapshot: Snapshot, network: Network) -> list[Subnet]:

@@ -1,7 +1,8 @@
 """Where routers run: which of the network hosts carries each of them.
 
 `place_router` makes a router's host what it should be, whatever it is now; calling it once more changes nothing.  A
-router stays where it is as long as that host can carry it.
+router stays where it is as long as that host can carry it, also while no server hears of that host: it may work on
+(control.presence).
 Source: DATAPLANE.md, "Routing"; ARCHITECTURE.md, "what must be chosen once and kept is chosen in the store".
 """
 
@@ -26,16 +27,19 @@ def place_router(d: Decision, router: Router) -> Router:
     """Chooses the router's host and binds its ports there; gives the new row.
 
     The least loaded enabled host with the role network that reaches all of its networks (in its zones, if it names
-    some) and is not away.  Where none does, it stays where it is; unless that host may yet come back, its ports say
-    binding_failed.
+    some) and is not away.  Where none does, it stays where it is, and its ports say binding_failed.
     """
-    ports = router_ports(d.snapshot, router.id)
-    networks = [n for p in ports if (n := d.snapshot.get(Network, p.network_id)) is not None]
+    networks = _networks(d.snapshot, router)
     host = d.snapshot.get(Host, router.host_id)
-    if host is None or host.away or not _can_run(host, networks):
-        chosen = _least_loaded(d.snapshot, router, networks)
-        host = chosen or host
+    if host is None or not _can_run(host, networks):
+        host = _least_loaded(d.snapshot, router, networks) or host
     return _settle(d, router, host.id if host is not None else "")
+
+
+def take_over_router(d: Decision, router: Router) -> Router:
+    """Gives a router whose host is away to another host, chosen as by `place_router`; none: it stays."""
+    host = _least_loaded(d.snapshot, router, _networks(d.snapshot, router))
+    return _settle(d, router, host.id if host is not None else router.host_id)
 
 
 def decide_host_router(d: Decision, router: Router, host: Host) -> Router:
@@ -45,8 +49,7 @@ def decide_host_router(d: Decision, router: Router, host: Host) -> Router:
     """
     if router.host_id and router.host_id != host.id:
         raise fault("RouterHostedByL3Agent", router_id=router.id, agent_id=router.host_id)
-    networks = [n for p in router_ports(d.snapshot, router.id) if (n := d.snapshot.get(Network, p.network_id))]
-    if not host.enabled or not _can_run(host, networks):
+    if not host.enabled or not _can_run(host, _networks(d.snapshot, router)):
         raise fault("InvalidL3Agent", id=host.id)
     return _settle(d, router, host.id)
 
@@ -77,6 +80,10 @@ def place_routers_of(d: Decision, host_id: str) -> None:
         router = d.snapshot.get(Router, router_id)
         if router is not None:
             place_router(d, router)
+
+
+def _networks(snapshot: Snapshot, router: Router) -> list[Network]:
+    return [n for port in router_ports(snapshot, router.id) if (n := snapshot.get(Network, port.network_id))]
 
 
 def _can_run(host: Host | None, networks: list[Network]) -> bool:

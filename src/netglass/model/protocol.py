@@ -176,8 +176,27 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, tag="question", tag_fi
     """Something the server wants to know now, such as a guest's console; answered at once and never kept."""
 
     id: str
-    ask: str  # console, diff
+    ask: str  # console, diff, signs
     arguments: dict[str, str] = {}
+
+
+class Sign(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something of a host that answers for as long as its data plane works, as another host can see.
+
+    The ``signs`` argument of a question is a JSON list of these; its answer is `SignsSeen`.
+    """
+
+    address: str  # where the host's tunnels begin; else the IPv4 address of a port that it has
+    physical_network: str = ""  # that carries the port's network; empty for tunnels
+    vlan: int = 0  # of the network there; 0: untagged
+    mac: str = ""  # of the port
+
+
+class SignsSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of the signs that were asked for answered, by their place in the question; of the rest, nobody can tell."""
+
+    seen: tuple[int, ...] = ()
+    missed: tuple[int, ...] = ()
 
 
 FeedLine = RowLine | Listed | Bookmark | Beat | Relist | Question

@@ -133,11 +133,11 @@ def _closed(tmp_path: Path) -> Iterator[None]:
 class Agent:
     """An uplink, and the bell that it rings."""
 
-    def __init__(self, *urls: str, state: Path | None = None) -> None:
+    def __init__(self, *urls: str, state: Path | None = None, **beside: Callable[[Question], Answer]) -> None:
         directory = str(state or Path(tempfile.mkdtemp(dir=_directories[0])))
         config = Config(host="h1", roles=("hypervisor",), server=urls, credential="secret", state_directory=directory)
         self.bell = threading.Semaphore(0)
-        self.uplink = Uplink(config, Registration(roles=("hypervisor",)), self.bell.release)
+        self.uplink = Uplink(config, Registration(roles=("hypervisor",)), self.bell.release, beside)
         _uplinks.append(self.uplink)
         self.uplink.start()
 
@@ -235,6 +235,15 @@ def test_what_was_said_last_is_said_again_while_there_is_nothing_new_but_not_for
     assert {one["realised_revision"] for one in said} == {1}
     assert [one["ports_realised"] for one in said] == [["p"], *([] for _ in said[1:])]
     assert len(said) > 1
+
+
+def test_a_question_about_another_host_is_answered_while_the_loop_takes_nothing(server: Scripted) -> None:
+    agent = Agent(server.url, signs=lambda question: Answer(ok=True, value=question.arguments))
+    server.streams.put([Listed(revision=1), Question(id="q", ask="signs", arguments={"signs": "[]"})])
+    path, body = server.next("POST")
+    assert path.endswith("/answers/q")
+    assert body["value"] == {"signs": "[]"}
+    assert agent.uplink.take().questions == ()
 
 
 def test_a_server_that_is_still_starting_is_looked_for_often(server: Scripted) -> None:

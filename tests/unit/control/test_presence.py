@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from deciding import ADMIN, COMPUTE1, CONTROL, MAPPED, Cloud, addresses
 
 from netglass.control.presence import decide_presence, hosts_to_note
 from netglass.control.router_scheduling import router_ports
+from netglass.control.signs import held_by
 from netglass.model.resources import Host, Network, Port, Router
 
 OTHER = Host(id="control2", roles=("network",), settings=MAPPED)
@@ -25,8 +28,14 @@ class World:
         for host in hosts:
             self.cloud.decide(lambda d, row=host: d.draft.put(row), ADMIN)
 
-    def alive(self, *hosts: str) -> None:
-        self.cloud.decide(lambda d: decide_presence(d, {*hosts, "compute1"}), ADMIN)
+    def alive(self, *hosts: str, working: Sequence[str] = ()) -> None:
+        """Has only these hosts, and compute1, be heard of; of the others, nothing works but on `working`."""
+        alive = {*hosts, "compute1"}
+        silent = {host.id for host in self.cloud.snapshot.all(Host)} - alive - set(working)
+        stopped = {
+            held for host in silent for held in held_by(self.cloud.snapshot, self.cloud.snapshot.get(Host, host))
+        }
+        self.cloud.decide(lambda d: decide_presence(d, alive, stopped), ADMIN)
 
     def places(self) -> tuple[str, list[str]]:
         servers: list[Port] = self.cloud.snapshot.rows("dhcp_ports_by_network", self.network.id)
@@ -84,3 +93,48 @@ def test_noting_twice_changes_nothing(alive: tuple[str, ...]) -> None:
     assert not hosts_to_note(before.all(Host), {*alive, "compute1"})
     world.alive(*alive)
     assert world.cloud.snapshot == before
+
+
+def test_what_works_on_stays_and_dhcp_gets_another_server_with_an_address_of_its_own_beside_it() -> None:
+    world = World(OTHER)
+    (before,) = world.cloud.snapshot.rows("dhcp_ports_by_network", world.network.id)
+    world.alive("control2", working=["control"])
+    assert world.places() == ("control", ["control", "control2"])
+    kept, beside = sorted(
+        world.cloud.snapshot.rows("dhcp_ports_by_network", world.network.id), key=lambda port: port.host_id
+    )
+    assert kept == before
+    assert set(addresses(beside)).isdisjoint(addresses(before))
+
+
+def test_when_the_host_is_back_it_alone_has_the_router_and_another_the_dhcp() -> None:
+    world = World(OTHER)
+    world.alive("control2", working=["control"])
+    world.alive("control", "control2")
+    assert world.places() == ("control", ["control2"])
+
+
+def test_what_worked_on_and_then_stops_is_taken_over() -> None:
+    world = World(OTHER)
+    world.alive("control2", working=["control"])
+    world.alive("control2")
+    assert world.places() == ("control2", ["control2"])
+
+
+def test_a_router_that_is_changed_stays_while_nobody_knows_that_it_stopped() -> None:
+    world = World(OTHER)
+    world.alive("control2", working=["control"])
+    more = world.cloud.network(name="more")
+    subnet = world.cloud.subnet(more, cidr="10.9.0.0/24")
+    world.cloud.join(world.router, subnet.id)
+    assert world.cloud.now(world.router).host_id == "control"
+    (server,) = world.cloud.snapshot.rows("dhcp_ports_by_network", more.id)
+    assert server.host_id == "control2"
+
+
+def test_what_nobody_could_take_is_taken_once_somebody_can() -> None:
+    world = World()
+    world.alive()
+    world.cloud.decide(lambda d: d.draft.put(OTHER), ADMIN)
+    world.alive("control2")
+    assert world.places() == ("control2", ["control2"])

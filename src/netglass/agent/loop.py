@@ -132,6 +132,8 @@ class Loop:
         """Takes over what came from the server; gives whether intent is another one now."""
         if news.snapshot is not None:
             before = self._intended
+            if before is None:
+                self._uplink.report(self._reports.bare())
             self._pause(news.snapshot)
             self._intended = self._compile(news.snapshot, self._host)
             self._want(self._intended)

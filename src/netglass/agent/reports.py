@@ -72,7 +72,7 @@ class Reports:
         never understood what is wanted says that.
         """
         if self._desired is None and self._unread:
-            report = self._bare()
+            report = self.bare()
         elif self._desired is None or not rounds.known >= ALL_KINDS:
             return None
         else:
@@ -80,7 +80,8 @@ class Reports:
         last, self._last = self._last, report
         return report if beat or last != report else None
 
-    def _bare(self) -> Report:
+    def bare(self) -> Report:
+        """Gives a report that only says that the agent is at work, since nothing of the host was looked at yet."""
         return Report(
             version=__version__,
             protocol=PROTOCOL,
@@ -103,7 +104,7 @@ class Reports:
         realised, lost = port_changes(self._snapshot, self._host, standing)
         told = sorted(failing.items())[:_MOST_FAILING]
         return msgspec.structs.replace(
-            self._bare(),
+            self.bare(),
             ports_realised=realised,
             ports_lost=lost,
             guests=guest_changes(self._snapshot, self._host, self._guests()),

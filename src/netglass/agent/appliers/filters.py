@@ -11,7 +11,8 @@ A namespace whose rules cannot be read, or are not read in time, is taken for as
 while, and holds up no other.
 
 On an error it carries on with the next table.  A part (`RuleSet.part`) that is refused is taken away, and the others
-are brought about: that port is closed.
+are brought about: that port is closed.  Of one that others lead to the rules are taken away, and its chains stay as
+long as it is wanted: the ports that share it are closed.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from typing import NamedTuple
 
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
-from netglass.agent.appliers.rule_edits import bare, edits, observed
+from netglass.agent.appliers.rule_edits import bare, edits, emptied, observed
 from netglass.agent.appliers.translations import moved
 from netglass.base.errors import ApplyError
+from netglass.base.ids import GROUPS_PART
 from netglass.desired.state import HostState, RuleSet, Thing
 from netglass.host import iptables, namespaces
 from netglass.host.iptables import RuleEvents, RulesUnreadable, Tables
@@ -35,6 +37,7 @@ from netglass.host.run import TOOK_TOO_LONG
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
 _LEFT_ALONE_S = 30.0  # a namespace that could not be read: each try may take as long as a program is waited for
 _HOME = ""
+_OF_GROUPS = 1  # rank of a part that others lead to
 _VERSIONS = (4, 6)
 _HOME_VERSIONS = (*_VERSIONS, iptables.FRAMES)  # guests' bridges are at home
 
@@ -156,14 +159,16 @@ class Filters:
             assert old is None or isinstance(old, RuleSet)
             assert isinstance(new, RuleSet)
             parts.append(_Part(old, new))
+        parts.sort(key=_rank)
         return self._restore_all(parts, lambda: False)
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
         """Takes our chains, and what leads to them, away."""
         parts = []
-        for thing in reversed(things):  # the parts before what they hang on
+        for thing in things:
             assert isinstance(thing, RuleSet)
             parts.append(_Part(thing, bare(thing)))
+        parts.sort(key=_rank, reverse=True)
         return self._restore_all(parts, hurry, gone_is_done=True)
 
     def watch(self) -> list[int]:
@@ -209,7 +214,8 @@ class Filters:
         if part.before is None or not part.after.part or not part.after.rules:
             return []
         netns, version = place
-        output = iptables.restore(netns, version, _lines([_Part(part.before, bare(part.before))]))
+        left = emptied(part.before) if _rank(part) == _OF_GROUPS else bare(part.before)
+        output = iptables.restore(netns, version, _lines([_Part(part.before, left)]))
         return [] if output.ok else [ApplyError("rule_sets", part.after.key, output.evidence)]
 
 
@@ -218,6 +224,12 @@ class _Part(NamedTuple):
 
     before: RuleSet | None
     after: RuleSet
+
+
+def _rank(part: _Part) -> int:
+    """Gives the place of a part among others: what all hang on, then what ports share, then ports'."""
+    name = part.after.part
+    return (_OF_GROUPS if name.startswith(GROUPS_PART) else _OF_GROUPS + 1) if name else 0
 
 
 def _lines(parts: Sequence[_Part]) -> list[str]:

@@ -1,7 +1,7 @@
 """What iptables' tables hold of ours, and the lines that turn it into what is wanted; pure.
 
-A table of the host's own namespace is kept in parts (`RuleSet.part`), each a port's, and one for what they hang on.
-A part's own chains hold nothing else; in other chains its rules stand beside those of other parts, so that places say
+A table of the host's own namespace is kept in parts (`RuleSet.part`), each a port's or of the rules of some groups, and
+one for what they hang on.  A part's own chains hold nothing else; in other chains its rules stand beside those of other parts, so that places say
 nothing there.
 """
 
@@ -78,6 +78,11 @@ def edits(before: RuleSet | None, after: RuleSet) -> Iterator[str]:
 def bare(rule_set: RuleSet) -> RuleSet:
     """Gives the same set without anything in it."""
     return msgspec.structs.replace(rule_set, chains=(), rules=())
+
+
+def emptied(rule_set: RuleSet) -> RuleSet:
+    """Gives the same set with its chains, and no rules in them."""
+    return msgspec.structs.replace(rule_set, rules=())
 
 
 def _ours(rule: str, prefix: str) -> bool:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
-from netglass.agent.appliers.rule_edits import bare, edits, emptied, observed
+from netglass.agent.appliers.rule_edits import as_wanted, bare, edits, emptied, observed
 from netglass.agent.appliers.translations import moved
 from netglass.base.errors import ApplyError
 from netglass.base.ids import GROUPS_PART
@@ -47,14 +47,14 @@ Place = tuple[str, int]
 
 class _Read(NamedTuple):
     at: float
-    tables: Tables
+    rule_sets: tuple[RuleSet, ...]  # ours
 
 
 class _Hidden(NamedTuple):
     """What could not be read."""
 
     at: float
-    tables: Tables  # as they last were; empty when that is not known
+    rule_sets: tuple[RuleSet, ...]  # as they last were; empty when that is not known
     evidence: str
 
 
@@ -94,9 +94,7 @@ class Filters:
         wanted = {rule_set.key: rule_set for rule_set in desired.rule_sets}
         found: list[RuleSet] = []
         for netns in sorted(self._known):
-            for version, tables in self._look(netns, asked.get(netns)).items():
-                for name, table in tables.items():
-                    found += observed(netns, version, name, table, wanted)
+            found += (as_wanted(one, wanted) for one in self._look(netns, asked.get(netns)))
         if not any(rule_set.netns == _HOME for rule_set in (*found, *desired.rule_sets)):
             self._known.discard(_HOME)
             self._forget(_HOME)
@@ -118,23 +116,24 @@ class Filters:
                 found[netns] = _VERSIONS if netns else _HOME_VERSIONS
         return found
 
-    def _look(self, netns: str, asked: Future[Tables] | None) -> Tables:
+    def _look(self, netns: str, asked: Future[Tables] | None) -> tuple[RuleSet, ...]:
         """Gives what a namespace has: what it was asked for, or what is known of it."""
         hidden, kept = self._hidden.get(netns), self._read.get(netns)
         try:
             if asked is None:
-                return hidden.tables if hidden is not None else kept.tables if kept is not None else {}
-            kept = self._read[netns] = _Read(self._clock(), asked.result())
+                known = hidden or kept
+                return known.rule_sets if known is not None else ()
+            kept = self._read[netns] = _Read(self._clock(), _seen(netns, asked.result()))
             self._hidden.pop(netns, None)
         except FileNotFoundError:
             self._forget(netns)
-            return {}
+            return ()
         except RulesUnreadable as error:
-            before = self._read.pop(netns, None)
-            last = before.tables if before is not None else (hidden.tables if hidden is not None else {})
+            before = self._read.pop(netns, None) or hidden
+            last = before.rule_sets if before is not None else ()
             self._hidden[netns] = _Hidden(self._clock(), last, str(error))
             return last
-        return kept.tables
+        return kept.rule_sets
 
     def _listen(self, netns: str) -> RuleEvents:
         # A namespace made anew under its name is another one; a socket in the old one would keep that alive.
@@ -217,6 +216,16 @@ class Filters:
         left = emptied(part.before) if _rank(part) == _OF_GROUPS else bare(part.before)
         output = iptables.restore(netns, version, _lines([_Part(part.before, left)]))
         return [] if output.ok else [ApplyError("rule_sets", part.after.key, output.evidence)]
+
+
+def _seen(netns: str, read: Tables) -> tuple[RuleSet, ...]:
+    """Gives what of a namespace's tables is ours."""
+    return tuple(
+        one
+        for version, tables in read.items()
+        for name, table in tables.items()
+        for one in observed(netns, version, name, table)
+    )
 
 
 class _Part(NamedTuple):

@@ -27,9 +27,9 @@ Dumps = dict[str, "list[str] | FlowsRefused"]
 
 
 def dump_flows(bridges: Sequence[str], cookie: int, mask: int) -> Callable[[], Dumps]:
-    """Begins to ask for all flows whose cookie fits, without counters, ports by name; what it gives waits for them."""
+    """Begins to ask for all flows whose cookie fits, no counters, ports by number; what it gives waits for them."""
     wanted = f"cookie={cookie:#x}/{mask:#x}"
-    calls = [([*_OFCTL, "--names", "--no-stats", "dump-flows", bridge, wanted], "") for bridge in bridges]
+    calls = [([*_OFCTL, "--no-names", "--no-stats", "dump-flows", bridge, wanted], "") for bridge in bridges]
     outputs = dict(zip(bridges, start_all(calls), strict=True))
     return lambda: {bridge: _lines(output.result()) for bridge, output in outputs.items()}
 
@@ -43,10 +43,10 @@ def _lines(output: Output) -> list[str] | FlowsRefused:
 def commit_bundles(lines_by_bridge: Mapping[str, Sequence[str]]) -> dict[str, Output]:
     """Does all changes of each bridge in one atomic bundle, or none of them; the bridges at the same time.
 
-    Each line is a verb of add-flows and a flow, as ``add …`` or ``delete_strict …``.
+    Each line is a verb of add-flows and a flow, ports by number, as ``add …`` or ``delete_strict …``.
     """
     calls = [
-        ([*_OFCTL, "--bundle", "--names", "add-flows", bridge, "-"], "".join(f"{line}\n" for line in lines))
+        ([*_OFCTL, "--bundle", "--no-names", "add-flows", bridge, "-"], "".join(f"{line}\n" for line in lines))
         for bridge, lines in lines_by_bridge.items()
     ]
     return dict(zip(lines_by_bridge, run_all(calls), strict=True))

@@ -10,6 +10,8 @@ Between events nothing is read but the time of change of one directory, once a s
 |                                   | which flows name them, are in it                            |
 | flows, daemons, guests, files,    | what their appliers hand out: flow monitors, pidfds,        |
 | rule_sets                         | inotify, netlink sockets                                    |
+| flows                             | the directory of the switch's sockets, too: a bridge has    |
+|                                   | one from when it can be asked, which is no news otherwise   |
 | namespaces                        | the directory of their names                                |
 """
 
@@ -42,7 +44,7 @@ class Senses:
         self._appliers = tuple(appliers)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._netlink: dict[str, tuple[int, Events]] = {"": (0, Events())}
-        self._names = DirectoryNews()
+        self._directories = DirectoryNews()
         self._looked_at = 0
         self._watched: dict[int, Applier] = {}
 
@@ -54,7 +56,7 @@ class Senses:
         """Stops listening."""
         for _, events in self._netlink.values():
             events.close()
-        self._names.close()
+        self._directories.close()
         os.close(self._bell)
 
     def listen(self, netns: Iterable[str]) -> set[str]:
@@ -63,7 +65,7 @@ class Senses:
         Gives the kinds that may have changed before the listening began.
         """
         self._watched = {fd: applier for applier in self._appliers for fd in applier.watch()}
-        self._names.follow([str(namespaces.DIRECTORY)])
+        self._directories.follow([str(namespaces.DIRECTORY), self._database.directory])
         wanted = {name: _identity(name) for name in ("", *netns)}
         # A namespace that was made anew under its name is another one, and the old socket hears nothing of it.
         for name in [name for name, (identity, _) in self._netlink.items() if wanted.get(name) != identity]:
@@ -83,7 +85,7 @@ class Senses:
     def wait(self, timeout_s: float) -> set[str]:
         """Waits for news, at most `timeout_s` seconds; gives the kinds that it concerns, empty when time ran out."""
         poll = select.poll()
-        own = [self._bell, *self._names.filenos(), *(events.fileno() for _, events in self._netlink.values())]
+        own = [self._bell, *self._directories.filenos(), *(events.fileno() for _, events in self._netlink.values())]
         for fd in [*own, *self._watched]:
             poll.register(fd, select.POLLIN)
         fds, timer_s = self._database.wakes()
@@ -105,12 +107,13 @@ class Senses:
             kinds.update(self._watched.pop(fd).kinds)
         if self._database.run():
             kinds |= _SWITCH_KINDS
+        if self._database.directory in self._directories.drain():
+            kinds.add("flows")
         if self._names_changed():
             kinds.add("namespaces")
         return kinds
 
     def _names_changed(self) -> bool:
-        self._names.drain()
         try:
             changed_at = namespaces.DIRECTORY.stat().st_mtime_ns
         except FileNotFoundError:

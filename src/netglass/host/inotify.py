@@ -53,9 +53,9 @@ class DirectoryNews:
             if watch >= 0:
                 self._directories[watch] = directory
 
-    def drain(self) -> bool:
-        """Takes in all news; says whether there was any."""
-        heard = False
+    def drain(self) -> set[str]:
+        """Takes in all news; gives the directories that it is of, those that went or have another name included."""
+        heard: set[str] = set()
         while True:
             try:
                 received = os.read(self._fd, 1 << 16) if self._fd >= 0 else b""
@@ -63,11 +63,12 @@ class DirectoryNews:
                 return heard
             if not received:
                 return heard
-            heard = True
             at = 0
             while at < len(received):
                 watch, mask, _, length = _EVENT.unpack_from(received, at)
                 at += _EVENT.size + length
+                if watch in self._directories:
+                    heard.add(self._directories[watch])
                 if mask & (_IGNORED | _MOVE_SELF) and self._directories.pop(watch, None) and mask & _MOVE_SELF:
                     _libc.inotify_rm_watch(self._fd, watch)
 

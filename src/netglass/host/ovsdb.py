@@ -156,6 +156,11 @@ class Database:
         self._idl.close()
 
     @property
+    def directory(self) -> str:
+        """Gives the directory of the database's socket, where the switch has those of its bridges."""
+        return str(Path(self._socket).parent)
+
+    @property
     def ready(self) -> bool:
         """Says whether the replica is there and follows the server."""
         return bool(self._idl.state == Idl.IDL_S_MONITORING)

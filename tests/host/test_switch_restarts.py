@@ -1,0 +1,86 @@
+"""A switch that died and came back, as the agent finds it."""
+
+from __future__ import annotations
+
+import pytest
+from hosted import kill_switch, on_a_host, shell, start_switch
+
+from netglass.agent.appliers.flows import Flows
+from netglass.agent.appliers.protocol import NotThere, Work
+from netglass.agent.senses import Senses
+from netglass.desired.state import Bridge, Flow, HostState
+from netglass.host.ovsdb import Database
+from netglass.pipeline.cookies import MARK
+from netglass.pipeline.flows import Match
+from netglass.pipeline.text import render_add
+from support.pace import until
+
+pytestmark = pytest.mark.host
+
+BRIDGES = ("br-back", "br-bare")
+
+
+def _flow(bridge: str, priority: int) -> Flow:
+    return Flow(
+        owner="switching",
+        intent=("network:1",),
+        bridge=bridge,
+        table=0,
+        priority=priority,
+        match=Match(in_port=f"p-{bridge}").text(),
+        actions="NORMAL",
+        cookie=MARK | priority,
+    )
+
+
+def _wanted() -> HostState:
+    bridges = tuple(Bridge(owner="", intent=(), name=name, datapath_type="netdev") for name in BRIDGES)
+    flows = tuple(_flow(name, priority) for name in BRIDGES for priority in (1, 2))
+    return HostState(host="one", bridges=bridges, flows=tuple(sorted(flows, key=lambda flow: flow.key)))
+
+
+def _made() -> Database:
+    for bridge in _wanted().bridges:
+        settings = ("datapath_type=netdev", "fail_mode=secure", f"protocols={','.join(bridge.protocols)}")
+        shell("ovs-vsctl", "add-br", bridge.name, "--", "set", "Bridge", bridge.name, *settings)
+        port = f"p-{bridge.name}"
+        shell("ovs-vsctl", "add-port", bridge.name, port, "--", "set", "Interface", port, "type=internal")
+    database = Database()
+    database.await_ready(5)
+    return database
+
+
+def _answers(flows: Flows) -> bool:
+    try:
+        flows.observe(_wanted())
+    except NotThere:
+        return False
+    return True
+
+
+@on_a_host
+def test_flows_that_somebody_brought_back_are_seen_and_those_that_are_gone_are_missed() -> None:
+    flows, wanted = Flows(_made()), _wanted()
+    assert flows.observe(wanted)["flows"] == ()
+    assert flows.apply(Work(kind="flows", add=wanted.flows)) == []
+    assert flows.observe(wanted)["flows"] == wanted.flows
+    kill_switch()
+    until(lambda: not _answers(flows))
+    start_switch()
+    back = _flow("br-back", 2)
+    shell("ovs-ofctl", "-O", "OpenFlow15", "add-flow", "br-back", render_add(back).removeprefix("add "))
+    assert flows.observe(wanted)["flows"] == (back,)
+
+
+@on_a_host
+def test_a_bridge_that_can_be_asked_again_is_news_though_nothing_in_the_database_changed() -> None:
+    database = _made()
+    senses = Senses(database, ())
+    kill_switch()
+    senses.listen([])
+    while senses.wait(0.2):
+        pass
+    start_switch()
+    heard: set[str] = set()
+    until(lambda: "flows" in heard or heard.update(senses.wait(0.1)))
+    senses.close()

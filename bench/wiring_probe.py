@@ -31,7 +31,7 @@ from netglass.host.ovsdb import Database
 DEAD_VLAN = 4095
 AGENT_LOG = Path("/var/log/netglass/agent.log")
 _MOST_S = 60.0
-_PILOT_S = 0.02
+_PILOT_S = 0.005
 _AGAIN_S = 1.0
 _ETH_P_IP = 0x0800
 _SO_ATTACH_FILTER = 26

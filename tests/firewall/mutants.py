@@ -163,7 +163,7 @@ def _widened(found: re.Match[str]) -> str:
 
 def _swapped(one: RuleSet, rule: str) -> Iterator[str]:
     """Leaves the permits of both directions out; `_swap` puts them into each other's chain."""
-    if not (one.part and rule.endswith("-j RETURN") and rule.split()[1][len("neutron-openvswi-")] in "io"):
+    if not (one.part and rule.endswith("-j RETURN") and rule.split()[1][len("neutron-openvswi-")] == "g"):
         yield rule
 
 
@@ -177,7 +177,7 @@ def _swap(state: HostState) -> HostState:
                 continue
             chain = rule.split()[1]
             if rule.endswith("-sg-fallback") and one.part:
-                other = chain.replace(*(("wi-i", "wi-o") if "wi-i" in chain else ("wi-o", "wi-i")))
+                other = chain.replace(*(("wi-gi", "wi-go") if "wi-gi" in chain else ("wi-go", "wi-gi")))
                 rules += [p.replace(other, chain, 1) for p in permits if p.split()[1] == other]
             rules.append(rule)
         sets.append(msgspec.structs.replace(one, rules=tuple(rules)))
@@ -186,10 +186,11 @@ def _swap(state: HostState) -> HostState:
 
 def _unfiltered(one: RuleSet, rule: str) -> Iterator[str]:
     chain = rule.split()[1]
-    if one.table != "filter" or one.ip_version != 6 or not one.part or chain not in one.chains:
+    of_groups = bool(one.part) and chain.startswith("neutron-openvswi-g")
+    if one.table != "filter" or one.ip_version != 6 or not of_groups:
         yield rule
-    elif chain.startswith("neutron-openvswi-s") or rule == f"-A {chain} -j neutron-openvswi-sg-fallback":
-        yield rule if chain.startswith("neutron-openvswi-s") else f"-A {chain} {_SEEN}"
+    elif rule == f"-A {chain} -j neutron-openvswi-sg-fallback":
+        yield f"-A {chain} {_SEEN}"
 
 
 def _forgetful(state: HostState) -> HostState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import msgspec
@@ -14,7 +14,7 @@ from firewall.rows import port_id, rows_of
 from firewall.shooting import Range, Verdict
 from firewall.site import Station, site
 from host.hosted import on_a_host
-from netglass.base.ids import part_name
+from netglass.base.ids import part_name, part_of_chain
 from netglass.desired.state import Flow, HostState, RuleSet
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(600)]
@@ -104,14 +104,30 @@ def test_a_port_has_a_thousand_rules(driver: str) -> None:
 def _refused_chain(state: HostState) -> HostState:
     """Adds a rule that the kernel refuses to one port's chain."""
     part = part_name(port_id(NEAR.name))
-    sets = tuple(_with_nonsense(one) if one.part == part and one.table == "filter" else one for one in state.rule_sets)
-    return msgspec.structs.replace(state, rule_sets=sets)
+    return _with_nonsense(state, part, f"neutron-openvswi-i{part}")
 
 
-def _with_nonsense(one: RuleSet) -> RuleSet:
-    if one.ip_version != 4:
-        return one
-    chain = f"neutron-openvswi-i{one.part}"
+def _refused_groups(state: HostState) -> HostState:
+    """Adds one to the chain of one port's groups, which others do not have."""
+    into = next(rule for one in state.rule_sets for rule in one.rules if rule.startswith(_INTO_NEAR)).split()[-1]
+    return _with_nonsense(state, part_of_chain(into), into)
+
+
+_INTO_NEAR = f"-A neutron-openvswi-i{part_name(port_id(NEAR.name))} -g "
+
+
+def _with_nonsense(state: HostState, part: str, chain: str) -> HostState:
+    where = (4, "filter", part)
+    return msgspec.structs.replace(
+        state,
+        rule_sets=tuple(
+            _nonsensical(one, chain) if (one.ip_version, one.table, one.part) == where else one
+            for one in state.rule_sets
+        ),
+    )
+
+
+def _nonsensical(one: RuleSet, chain: str) -> RuleSet:
     first = next(number for number, rule in enumerate(one.rules) if rule.startswith(f"-A {chain} "))
     rules = (*one.rules[: first + 1], f"-A {chain} -p nonsense -j RETURN", *one.rules[first + 1 :])
     return msgspec.structs.replace(one, rules=rules)
@@ -126,9 +142,12 @@ def _refused_flow(state: HostState) -> HostState:
     return msgspec.structs.replace(state, flows=flows)
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_what_the_kernel_or_the_switch_refuses_is_told_and_touches_nobody_else(driver: str) -> None:
-    chained = driver == "iptables_hybrid"
+@pytest.mark.parametrize("alter", [_refused_chain, _refused_groups, _refused_flow])
+def test_what_the_kernel_or_the_switch_refuses_is_told_and_touches_nobody_else(
+    alter: Callable[[HostState], HostState],
+) -> None:
+    chained = alter is not _refused_flow
+    driver = "iptables_hybrid" if chained else "openvswitch"
 
     @on_a_host
     def on_it() -> None:
@@ -136,7 +155,7 @@ def test_what_the_kernel_or_the_switch_refuses_is_told_and_touches_nobody_else(d
             shooting, here = Range(hosts, driver), hosts["one"]
             assert isinstance(here, Station)
             assert _wrong(shooting.play(SERVED)) == []
-            here.alter = _refused_chain if chained else _refused_flow
+            here.alter = alter
             failing, waiting = here.attempt(rows_of(SERVED.model(), driver))
             assert any("nonsense" in text for text in failing), failing
             assert (port_id(NEAR.name) in waiting, port_id(OTHER.name) in waiting) == (True, False)

@@ -15,6 +15,7 @@ from netglass.model.resources import Host
 from netglass.model.snapshot import Snapshot
 from netglass.pipeline.cookies import MARK, MASK
 from netglass.pipeline.flows import UNTAGGED, Match, actions, set_vlan
+from netglass.pipeline.ports import with_names, with_numbers
 from netglass.pipeline.text import parse_dump, render_add, render_delete
 from support.pace import until
 
@@ -51,7 +52,16 @@ def flow(match: Match, doing: str, priority: int) -> Flow:
 def read_back(bridge: str) -> set[tuple[int, int, str, str, int]]:
     lines = dump_flows([bridge], MARK, MASK)()[bridge]
     assert isinstance(lines, list)
-    return {tuple(entry) for entry in parse_dump(lines)}
+    names = {number: name for name, number in numbers(bridge).items()}
+    return {tuple(entry) for entry in parse_dump(with_names(line, names) for line in lines)}
+
+
+def numbers(bridge: str) -> dict[str, int]:
+    database = Database()
+    database.await_ready(5)
+    found = {port.name: port.ofport for port in database.ports().values() if port.bridge == bridge}
+    database.close()
+    return found
 
 
 def texts(flows: list[Flow]) -> set[tuple[int, int, str, str, int]]:
@@ -59,7 +69,8 @@ def texts(flows: list[Flow]) -> set[tuple[int, int, str, str, int]]:
 
 
 def commit(bridge: str, lines: list[str]) -> None:
-    output = commit_bundles({bridge: lines})[bridge]
+    known = numbers(bridge)
+    output = commit_bundles({bridge: [with_numbers(line, known) for line in lines]})[bridge]
     assert output.ok, output.evidence
 
 

@@ -223,7 +223,7 @@ class Uplink:
                     log.warning("no server answers; going by what was kept of revision %d", self._revision)
                     self._snapshot = self._newest
             self._wake()
-        while self._unkept.wait() and not self._closed.is_set():
+        while self._unkept.wait() and not self._closed.wait(_KEEP_EACH_S):  # not while what is new is being made
             self._unkept.clear()
             with self._lock:
                 snapshot, revision, store = self._newest, self._revision, self._store
@@ -232,7 +232,6 @@ class Uplink:
                     self._kept.save(snapshot, revision, store)
             except OSError as error:
                 log.warning("intent cannot be kept for a start without a server: %s", error)
-            self._closed.wait(_KEEP_EACH_S)
 
     # --- the reports' thread
 

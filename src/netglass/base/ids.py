@@ -19,6 +19,9 @@ FILTER_PREFIX = "neutron-openvswi-"
 SHARED_CHAINS = ("sg-chain", "sg-fallback", "i-base", "o-base", "o-unspec", "i-kinds")
 """How the names go on of chains that all ports share, and that could be taken for a port's."""
 
+GROUPS_PART = "groups-"
+"""What the names of parts of iptables' tables begin with that ports share: longer than a port's part can be."""
+
 _KEPT = 11
 
 
@@ -47,11 +50,27 @@ def part_name(port_id: str) -> str:
     return port_id[: _KEPT - 1]
 
 
+def groups_part_name(number: int) -> str:
+    """Gives the part of an iptables table that holds the rules of some groups; `number` is 0..2**32 - 1."""
+    return f"{GROUPS_PART}{number:08x}"
+
+
+def groups_chain_name(part: str, *, to_guest: bool) -> str:
+    """Gives a chain of such a part, as ``neutron-openvswi-gi`` and 8 hexadecimal digits."""
+    return f"{FILTER_PREFIX}{'gi' if to_guest else 'go'}{part.removeprefix(GROUPS_PART)}"
+
+
 def part_of_chain(chain: str) -> str:
-    """Gives the inverse for a chain of a port's own, such as ``neutron-openvswi-i53903a95-8``; empty for others."""
+    """Gives the part of a chain that is a port's own, such as ``neutron-openvswi-i53903a95-8``, or some groups'.
+
+    Empty for others.
+    """
     rest = chain.removeprefix(FILTER_PREFIX)
-    own = rest != chain and rest[:1] in ("i", "o", "s") and rest not in SHARED_CHAINS
-    return rest[1:] if own else ""
+    if rest == chain or rest in SHARED_CHAINS:
+        return ""
+    if rest[:2] in ("gi", "go"):
+        return GROUPS_PART + rest[2:]
+    return rest[1:] if rest[:1] in ("i", "o", "s") else ""
 
 
 def part_of_device(device: str) -> str:

@@ -294,8 +294,9 @@ class RuleSet(Thing, frozen=True, kw_only=True):
 
     part  where a table is kept in parts that fail by themselves: the first 10 characters of the port's id that this
           part is for, in which the names of its own chains end; its rules in other chains lead to those, or are about
-          that port's bridge, and stand before the rules of the table's own part, which is the empty one.  A part that
-          cannot be brought about is taken away, since what is left of it may let through what nobody wants any more.
+          that port's bridge, and stand before those of the table's own part, which is the empty one.  Rules of groups,
+          to which those of ports lead, are parts too (``base.ids.groups_part_name``).  What cannot be brought about is
+          taken away, since what is left may let through what nobody wants any more: a part, or all rules of groups.
     """
 
     kind: ClassVar[str] = "rule_sets"

@@ -18,7 +18,7 @@ import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -127,22 +127,23 @@ def parse(lines: Iterable[str]) -> dict[str, Table]:
         elif line.startswith(":"):
             table.chains.append(line[1:].split(" ", 1)[0])
         elif line.startswith("-A "):
-            table.rules.append(_PROTOCOL.sub(_numbered, line))
+            table.rules.append(_numbered(line))
     return tables
 
 
-def _numbered(found: re.Match[str]) -> str:
-    """Gives a protocol's number in place of its name, where a rule is written with the number.
+@lru_cache(maxsize=16384)
+def _numbered(rule: str) -> str:
+    """Gives a rule with its protocol's number in place of its name, where rules are written with the number.
 
     iptables-save prints names out of /etc/protocols, which differ from one machine to the next.
     """
-    name = found[1]
-    if name in _NAMED or name.isdigit():
-        return found[0]
+    found = _PROTOCOL.search(rule)
+    if found is None or found[1] in _NAMED or found[1].isdigit():
+        return rule
     try:
-        return f" -p {socket.getprotobyname(name)} "
+        return f"{rule[: found.start()]} -p {socket.getprotobyname(found[1])} {rule[found.end() :]}"
     except OSError:
-        return found[0]
+        return rule
 
 
 def restore(netns: str, version: int, lines: Sequence[str]) -> Output:

@@ -1,8 +1,9 @@
 """Flows as lines for ``ovs-ofctl``, and back.
 
-Written with ``ovs-ofctl -O OpenFlow15 --bundle --names add-flows`` and read back with ``-O OpenFlow15 --names
---no-stats dump-flows``: OpenFlow 1.0 would hide meters and more (FACTS.md).  OpenFlow 1.5 words VLAN actions
-otherwise, and only where it means just the same are they brought back to the canonical words:
+Written with ``ovs-ofctl -O OpenFlow15 --bundle --no-names add-flows`` and read back with ``-O OpenFlow15 --no-names
+--no-stats dump-flows``: OpenFlow 1.0 would hide meters and more (FACTS.md).  ``pipeline.ports`` puts names in place of
+ports' numbers.  OpenFlow 1.5 words VLAN actions otherwise, and only where it means just the same are they brought back
+to the canonical words:
 
     set_field:<4096 + vlan>->vlan_vid                    where the match has dl_vlan      -> mod_vlan_vid:<vlan>
     push_vlan:0x8100,set_field:<4096 + vlan>->vlan_vid   where it has none, or tun_id     -> mod_vlan_vid:<vlan>

@@ -32,8 +32,8 @@ _REFUSALS = {
 
 
 _FIREWALL = "firewall"  # the owner of what filters guests
-_IN_PORTS_CHAIN = 2  # chains that a packet is in at the least when a port's own chain has sent it to the fallback
-_FALLBACK, _SOURCES, _TO_GUEST = "-sg-fallback", "neutron-openvswi-s", "neutron-openvswi-i"
+_IN_PORTS_CHAIN = 3  # chains that a packet is in at the least when a port's own chain has led it to the fallback
+_FALLBACK, _SOURCES, _TO_GUEST = "-sg-fallback", "neutron-openvswi-s", "neutron-openvswi-gi"
 
 
 class Outcome(NamedTuple):
@@ -167,12 +167,13 @@ class _Consulting:
             return Drop(code="forged", text="its source is none of the port's own addresses and MACs", **named)
         if not chain.endswith(_FALLBACK) or len(self._within) < _IN_PORTS_CHAIN:
             return None
-        part = self._rules.parts.get(f"-A {self._within[-2]} -j {chain}")
+        port, groups = self._within[-3:-1]
+        part, owner = self._rules.parts.get(f"-A {groups} -j {chain}"), self._rules.parts.get(f"-A {port} -g {groups}")
         reason = self._rules.reasons().get(part.part) if part is not None else None
-        if part is None or reason is None:
+        if owner is None or reason is None:
             return None
-        text = f"{reason.text} lets it {'in' if self._within[-2].startswith(_TO_GUEST) else 'out'}"
-        return Drop(code="security-group", text=text, **(named | {"intent": reason.intent}))
+        text = f"{reason.text} lets it {'in' if groups.startswith(_TO_GUEST) else 'out'}"
+        return Drop(code="security-group", text=text, **(named | {"intent": owner.intent}))
 
     def _part(self, rule: Rule) -> RuleSet:
         return self._rules.parts[rule.text]

@@ -11,7 +11,8 @@ A namespace whose rules cannot be read, or are not read in time, is taken for as
 while, and holds up no other.
 
 On an error it carries on with the next table.  A part (`RuleSet.part`) that is refused is taken away, and the others
-are brought about: that port is closed.
+are brought about: that port is closed.  Of one that others lead to the rules are taken away, and its chains stay as
+long as it is wanted: the ports that share it are closed.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from typing import NamedTuple
 
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
-from netglass.agent.appliers.rule_edits import bare, edits, observed
+from netglass.agent.appliers.rule_edits import as_wanted, bare, edits, emptied, observed
 from netglass.agent.appliers.translations import moved
 from netglass.base.errors import ApplyError
+from netglass.base.ids import GROUPS_PART
 from netglass.desired.state import HostState, RuleSet, Thing
 from netglass.host import iptables, namespaces
 from netglass.host.iptables import RuleEvents, RulesUnreadable, Tables
@@ -35,6 +37,7 @@ from netglass.host.run import TOOK_TOO_LONG
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
 _LEFT_ALONE_S = 30.0  # a namespace that could not be read: each try may take as long as a program is waited for
 _HOME = ""
+_OF_GROUPS = 1  # rank of a part that others lead to
 _VERSIONS = (4, 6)
 _HOME_VERSIONS = (*_VERSIONS, iptables.FRAMES)  # guests' bridges are at home
 
@@ -44,14 +47,14 @@ Place = tuple[str, int]
 
 class _Read(NamedTuple):
     at: float
-    tables: Tables
+    rule_sets: tuple[RuleSet, ...]  # ours
 
 
 class _Hidden(NamedTuple):
     """What could not be read."""
 
     at: float
-    tables: Tables  # as they last were; empty when that is not known
+    rule_sets: tuple[RuleSet, ...]  # as they last were; empty when that is not known
     evidence: str
 
 
@@ -91,9 +94,7 @@ class Filters:
         wanted = {rule_set.key: rule_set for rule_set in desired.rule_sets}
         found: list[RuleSet] = []
         for netns in sorted(self._known):
-            for version, tables in self._look(netns, asked.get(netns)).items():
-                for name, table in tables.items():
-                    found += observed(netns, version, name, table, wanted)
+            found += (as_wanted(one, wanted) for one in self._look(netns, asked.get(netns)))
         if not any(rule_set.netns == _HOME for rule_set in (*found, *desired.rule_sets)):
             self._known.discard(_HOME)
             self._forget(_HOME)
@@ -115,23 +116,24 @@ class Filters:
                 found[netns] = _VERSIONS if netns else _HOME_VERSIONS
         return found
 
-    def _look(self, netns: str, asked: Future[Tables] | None) -> Tables:
+    def _look(self, netns: str, asked: Future[Tables] | None) -> tuple[RuleSet, ...]:
         """Gives what a namespace has: what it was asked for, or what is known of it."""
         hidden, kept = self._hidden.get(netns), self._read.get(netns)
         try:
             if asked is None:
-                return hidden.tables if hidden is not None else kept.tables if kept is not None else {}
-            kept = self._read[netns] = _Read(self._clock(), asked.result())
+                known = hidden or kept
+                return known.rule_sets if known is not None else ()
+            kept = self._read[netns] = _Read(self._clock(), _seen(netns, asked.result()))
             self._hidden.pop(netns, None)
         except FileNotFoundError:
             self._forget(netns)
-            return {}
+            return ()
         except RulesUnreadable as error:
-            before = self._read.pop(netns, None)
-            last = before.tables if before is not None else (hidden.tables if hidden is not None else {})
+            before = self._read.pop(netns, None) or hidden
+            last = before.rule_sets if before is not None else ()
             self._hidden[netns] = _Hidden(self._clock(), last, str(error))
             return last
-        return kept.tables
+        return kept.rule_sets
 
     def _listen(self, netns: str) -> RuleEvents:
         # A namespace made anew under its name is another one; a socket in the old one would keep that alive.
@@ -156,14 +158,16 @@ class Filters:
             assert old is None or isinstance(old, RuleSet)
             assert isinstance(new, RuleSet)
             parts.append(_Part(old, new))
+        parts.sort(key=_rank)
         return self._restore_all(parts, lambda: False)
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
         """Takes our chains, and what leads to them, away."""
         parts = []
-        for thing in reversed(things):  # the parts before what they hang on
+        for thing in things:
             assert isinstance(thing, RuleSet)
             parts.append(_Part(thing, bare(thing)))
+        parts.sort(key=_rank, reverse=True)
         return self._restore_all(parts, hurry, gone_is_done=True)
 
     def watch(self) -> list[int]:
@@ -209,8 +213,19 @@ class Filters:
         if part.before is None or not part.after.part or not part.after.rules:
             return []
         netns, version = place
-        output = iptables.restore(netns, version, _lines([_Part(part.before, bare(part.before))]))
+        left = emptied(part.before) if _rank(part) == _OF_GROUPS else bare(part.before)
+        output = iptables.restore(netns, version, _lines([_Part(part.before, left)]))
         return [] if output.ok else [ApplyError("rule_sets", part.after.key, output.evidence)]
+
+
+def _seen(netns: str, read: Tables) -> tuple[RuleSet, ...]:
+    """Gives what of a namespace's tables is ours."""
+    return tuple(
+        one
+        for version, tables in read.items()
+        for name, table in tables.items()
+        for one in observed(netns, version, name, table)
+    )
 
 
 class _Part(NamedTuple):
@@ -218,6 +233,12 @@ class _Part(NamedTuple):
 
     before: RuleSet | None
     after: RuleSet
+
+
+def _rank(part: _Part) -> int:
+    """Gives the place of a part among others: what all hang on, then what ports share, then ports'."""
+    name = part.after.part
+    return (_OF_GROUPS if name.startswith(GROUPS_PART) else _OF_GROUPS + 1) if name else 0
 
 
 def _lines(parts: Sequence[_Part]) -> list[str]:

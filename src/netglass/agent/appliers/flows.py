@@ -1,12 +1,14 @@
 """Keeps the switch's OpenFlow entries: those whose cookie carries our mark; all others are left alone.
 
+Ports have names here and numbers on the switch; which number a port has stands in the switch's database, and stays
+when the switch is started anew.  The switch gives a number that was given up to no other port for an hour.
+
 One atomic bundle a bridge with only what differs.  When the switch refuses a bundle it is halved until the bad flow
 is found and reported; the others go in: carry on.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,10 +21,10 @@ from netglass.desired.state import OWNERS, Flow, HostState, Thing
 from netglass.host.openflow import Dumps, FlowEvents, FlowsRefused, commit_bundles, dump_flows
 from netglass.host.ovsdb import Database
 from netglass.pipeline.cookies import MARK, MASK, unpack_cookie
+from netglass.pipeline.ports import with_names, with_numbers
 from netglass.pipeline.text import parse_flow, render_add, render_delete
 
 _TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
-_UNNAMED = re.compile(r"(?:in_port=|output:|resubmit\()(\d+)")
 
 
 class Flows:
@@ -35,7 +37,6 @@ class Flows:
         self._clock = clock
         self._news: dict[str, FlowEvents] = {}
         self._read: dict[str, _Read] = {}
-        self._emptied: set[str] = set()  # bridges that were gone since they were read, and most likely their flows
         self._known: set[str] = set()  # bridges that were ever wanted or ours: flows may be left on them
         self._asked: _Asked | None = None
 
@@ -49,14 +50,13 @@ class Flows:
         self._known |= ours | {bridge.name for bridge in desired.bridges} | {flow.bridge for flow in desired.flows}
         bridges = sorted(self._known & rows.keys())
         numbers = self._port_numbers(bridges)
-        stale = [bridge for bridge in self._listen(bridges) if self._stale(bridge, numbers[bridge])]
-        self._asked = _Asked(self._clock(), bridges, numbers, dump_flows(stale, MARK, MASK, self._emptied))
+        stale = [bridge for bridge in self._listen(bridges) if self._stale(bridge)]
+        self._asked = _Asked(self._clock(), bridges, numbers, dump_flows(stale, MARK, MASK))
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
 
-        A bridge is asked only when there is news of its flows, when ports that its flows name are others by now, which
-        is no news of flows, or when it was not asked for `_TRUSTED_S` seconds.
+        A bridge is asked only when there is news of its flows, or when it was not asked for `_TRUSTED_S` seconds.
         Raises ApplyError when one cannot be asked, or when it is not known which there are.
         """
         if self._asked is None:
@@ -72,7 +72,6 @@ class Flows:
         for bridge in [name for name, news in self._news.items() if news.ended or name not in bridges]:
             self._news.pop(bridge).close()
             self._read.pop(bridge, None)
-            self._emptied.add(bridge)
         for bridge in bridges:
             if bridge not in self._news:
                 self._news[bridge] = FlowEvents(bridge)
@@ -85,26 +84,23 @@ class Flows:
                 numbers[port.bridge][port.name] = port.ofport
         return numbers
 
-    def _stale(self, bridge: str, numbers: Mapping[str, int]) -> bool:
+    def _stale(self, bridge: str) -> bool:
         news = any("event=" not in line or ours(line) for line in self._news[bridge].drain())
         read = self._read.get(bridge)
-        if news or read is None or self._clock() - read.at > _TRUSTED_S or read.names_others(numbers):
-            return True
-        self._read[bridge] = read._replace(numbers=numbers)
-        return False
+        return news or read is None or self._clock() - read.at > _TRUSTED_S
 
     def _take(self, asked: _Asked) -> None:
-        for bridge, found in asked.dumps().items():
-            nameless = bool(found) and bridge in self._emptied
-            lines = dump_flows([bridge], MARK, MASK)()[bridge] if nameless else found
+        dumps = asked.dumps()
+        for bridge in asked.bridges:
+            lines, numbers, before = dumps.get(bridge), asked.numbers[bridge], self._read.get(bridge)
             if isinstance(lines, FlowsRefused):
                 self._read.pop(bridge, None)
                 raise NotThere("flows", bridge, str(lines))  # a bridge that comes or goes; told when it lasts
-            before = self._read[bridge].flows if bridge in self._read else {}
-            # Parsing costs more than asking: only lines that were not there before are parsed.
-            flows = {line: before.get(line) or _parse(bridge, line) for line in lines}
-            self._read[bridge] = _Read(asked.at, flows, asked.numbers[bridge])
-            self._emptied.discard(bridge)
+            if lines is not None:
+                self._read[bridge] = _Read(asked.at, lines, numbers, _named(bridge, lines, numbers, before))
+            elif before is not None and before.numbers != numbers:
+                flows = _named(bridge, before.lines, numbers, before)
+                self._read[bridge] = before._replace(numbers=numbers, flows=flows)
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Adds flows; one of equal table, priority and match is replaced."""
@@ -121,41 +117,43 @@ class Flows:
         return [news.fileno() for news in self._news.values() if not news.ended]
 
     def _bundles(self, flows: Mapping[str, Sequence[Flow]], render: Callable[[Flow], str]) -> list[ApplyError]:
-        outputs = commit_bundles({bridge: [render(flow) for flow in group] for bridge, group in flows.items()})
+        """Changes flows, and gives those that were refused, or that name a port which the switch has not got."""
         errors: list[ApplyError] = []
-        for bridge, output in outputs.items():
+        numbers = self._port_numbers(flows)
+        lines: dict[str, dict[str, Flow]] = {bridge: {} for bridge in flows}
+        for bridge, group in flows.items():
+            for flow in group:
+                try:
+                    lines[bridge][with_numbers(render(flow), numbers[bridge])] = flow
+                except KeyError as error:
+                    errors.append(NotThere("flows", flow.key, f"bridge {bridge} has no working port {error.args[0]}"))
+        return errors + self._commit({bridge: group for bridge, group in lines.items() if group})
+
+    def _commit(self, lines: Mapping[str, Mapping[str, Flow]]) -> list[ApplyError]:
+        errors: list[ApplyError] = []
+        for bridge, output in commit_bundles({bridge: list(group) for bridge, group in lines.items()}).items():
             if bridge in self._read:
                 self._read[bridge] = self._read[bridge]._replace(at=0.0)
             if not output.ok:
-                errors += self._search(bridge, flows[bridge], render, output.evidence)
+                errors += self._search(bridge, lines[bridge], output.evidence)
         return errors
 
-    def _search(
-        self, bridge: str, flows: Sequence[Flow], render: Callable[[Flow], str], evidence: str
-    ) -> list[ApplyError]:
+    def _search(self, bridge: str, lines: Mapping[str, Flow], evidence: str) -> list[ApplyError]:
         """Applies a refused bundle in halves; gives the flows that are refused alone."""
-        if len(flows) == 1 or bridge not in self._database.bridges():
-            return [ApplyError("flows", flow.key, evidence) for flow in flows]
-        middle = len(flows) // 2
-        return [error for half in (flows[:middle], flows[middle:]) for error in self._bundles({bridge: half}, render)]
+        if len(lines) == 1 or bridge not in self._database.bridges():
+            return [ApplyError("flows", flow.key, evidence) for flow in lines.values()]
+        rows = list(lines.items())
+        halves = (dict(rows[: len(rows) // 2]), dict(rows[len(rows) // 2 :]))
+        return [error for half in halves for error in self._commit({bridge: half})]
 
 
 class _Read(NamedTuple):
-    """A bridge's flows by the line that they were read from, when, and its ports' numbers then."""
+    """A bridge's flows as they were read and when, and what they are by its ports' numbers: by line with names."""
 
     at: float
-    flows: dict[str, Flow]
+    lines: Sequence[str]
     numbers: Mapping[str, int]
-
-    def names_others(self, numbers: Mapping[str, int]) -> bool:
-        """Says whether a flow may read otherwise now that the bridge's ports have these numbers.
-
-        A port that has come is named by flows that were read only if these have its number in place of a name.
-        """
-        if any(number > 0 and numbers.get(name) != number for name, number in self.numbers.items()):
-            return True
-        came = {str(number) for name, number in numbers.items() if self.numbers.get(name, 0) <= 0 < number}
-        return bool(came) and any(came.intersection(_UNNAMED.findall(line)) for line in self.flows)
+    flows: Mapping[str, Flow]
 
 
 class _Asked(NamedTuple):
@@ -165,6 +163,13 @@ class _Asked(NamedTuple):
     bridges: Sequence[str]
     numbers: Mapping[str, Mapping[str, int]]
     dumps: Callable[[], Dumps]
+
+
+def _named(bridge: str, lines: Iterable[str], numbers: Mapping[str, int], before: _Read | None) -> dict[str, Flow]:
+    """Gives flows by their lines with names; parsing costs more than asking, so only what is new is parsed."""
+    names = {number: name for name, number in numbers.items() if number > 0}
+    known = before.flows if before is not None else {}
+    return {line: known.get(line) or _parse(bridge, line) for line in (with_names(line, names) for line in lines)}
 
 
 def _as_wanted(flow: Flow, wanted: Mapping[str, Flow]) -> Flow:

@@ -1,8 +1,8 @@
 """What iptables' tables hold of ours, and the lines that turn it into what is wanted; pure.
 
-A table of the host's own namespace is kept in parts (`RuleSet.part`), each a port's, and one for what they hang on.
-A part's own chains hold nothing else; in other chains its rules stand beside those of other parts, so that places say
-nothing there.
+A table of the host's own namespace is kept in parts (`RuleSet.part`), each a port's or of the rules of some groups, and
+one for what they hang on.  A part's own chains hold nothing else; in other chains its rules stand beside those of other
+parts, so that places say nothing there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 import msgspec
 
@@ -20,7 +21,7 @@ from netglass.host.iptables import FRAMES, Table
 _PREFIX = "neutron-"
 
 
-def observed(netns: str, version: int, name: str, table: Table, wanted: Mapping[str, RuleSet]) -> Iterator[RuleSet]:
+def observed(netns: str, version: int, name: str, table: Table) -> Iterator[RuleSet]:
     """Gives what of a table is ours, part by part; nothing when nothing is."""
     prefix = _PREFIX if netns else FILTER_PREFIX
     chains: dict[str, list[str]] = defaultdict(list)
@@ -33,7 +34,7 @@ def observed(netns: str, version: int, name: str, table: Table, wanted: Mapping[
             rules["" if netns else part_of(rule)].append(rule)
     for part in sorted(chains.keys() | rules.keys()):
         rules[part].sort(key=lambda rule: rule.split(" ", 2)[1])  # stable: within a chain the order stays
-        seen = RuleSet(
+        yield RuleSet(
             owner="",
             intent=(),
             netns=netns,
@@ -43,10 +44,15 @@ def observed(netns: str, version: int, name: str, table: Table, wanted: Mapping[
             chains=tuple(sorted(chains[part])),
             rules=tuple(rules[part]),
         )
-        same = wanted.get(seen.key)
-        yield same if same is not None and (same.chains, same.rules) == (seen.chains, seen.rules) else seen
 
 
+def as_wanted(seen: RuleSet, wanted: Mapping[str, RuleSet]) -> RuleSet:
+    """Gives the wanted set in place of one that is as it should be."""
+    same = wanted.get(seen.key)
+    return same if same is not None and (same.chains, same.rules) == (seen.chains, seen.rules) else seen
+
+
+@lru_cache(maxsize=16384)
 def part_of(rule: str) -> str:
     """Gives the part that a rule belongs to: of the chain that it is in, that it leads to, or of its device."""
     words = rule.split()
@@ -80,6 +86,12 @@ def bare(rule_set: RuleSet) -> RuleSet:
     return msgspec.structs.replace(rule_set, chains=(), rules=())
 
 
+def emptied(rule_set: RuleSet) -> RuleSet:
+    """Gives the same set with its chains, and no rules in them."""
+    return msgspec.structs.replace(rule_set, rules=())
+
+
+@lru_cache(maxsize=16384)
 def _ours(rule: str, prefix: str) -> bool:
     words = rule.split()
     return words[1].startswith(prefix) or (words[-2] in ("-j", "-g") and words[-1].startswith(prefix))

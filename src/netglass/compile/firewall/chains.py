@@ -2,18 +2,21 @@
 
     raw     PREROUTING  -> neutron-openvswi-PREROUTING     which zone each bridge's packets are tracked in, if at all
     filter  FORWARD     -> neutron-openvswi-FORWARD -> neutron-openvswi-sg-chain
-                              -> neutron-openvswi-i<port>   to the guest
+                              -> neutron-openvswi-i<port>   to the guest    -> neutron-openvswi-gi<groups>
                               -> neutron-openvswi-o<port>   from the guest  -> neutron-openvswi-s<port>  its sources
+                                                                            -> neutron-openvswi-go<groups>
             INPUT       -> neutron-openvswi-INPUT           guests do not reach the host by their bridges
             OUTPUT      -> neutron-openvswi-OUTPUT          nor the host them
     mangle  POSTROUTING -> neutron-openvswi-POSTROUTING     the lock
     frames  FORWARD     -> neutron-openvswi-FORWARD         (ebtables) what iptables does not see: other Ethernet types
 
-The chains are Neutron's.  Three things are not:
+The chains are Neutron's.  Four things are not:
 
 - The lock.  A packet that passed through a port's chains carries a mark, and none leaves a qbr without: a port whose
   chains are not there, or were flushed by hand, is closed and not open.
 - What all ports have in common stands once, in ``…-i-base`` and ``…-o-base``.
+- So do the rules of groups, for all ports with the same ones, in chains of their own.  Where the kernel refuses a rule
+  there, those ports are closed, as the chain is then empty.
 - An accepted connection is marked by each side that accepted it, and only packets of marked ones take the short way.
   So one entry of connection tracking, which two guests on one host share, does not let the one speak for the other;
   and a connection ends as soon as its mark is taken away (``desired.state.Connections``).
@@ -26,9 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 
-from netglass.base.ids import part_name, qbr_name, tap_name
-from netglass.compile.firewall.guards import Firewall, Guard, Members, halved
+from netglass.base.ids import groups_chain_name, part_name, part_of_chain, qbr_name, tap_name
+from netglass.base.memory import remembered
+from netglass.compile.firewall.guards import GROUPS, PORTS, Firewall, Guard, Members, halved
 from netglass.compile.iptables import arrange
 from netglass.compile.place import Place
 from netglass.desired.permits import Permit
@@ -68,21 +73,53 @@ def render_chains(place: Place, firewall: Firewall) -> Iterator[Thing]:
     """Gives the chains and sets of all ports that sit on a Linux bridge of this host, and what they hang on."""
     for name in _SYSCTLS:
         yield Sysctl(owner=OWNER, intent=place.intent, netns="", name=f"net/bridge/{name}", value="1")
-    for version in (4, 6):
-        for table, rules in _frame(version).items():
-            yield _rule_set(place.intent, (version, table, ""), rules)
-        for guard in firewall.guards:
-            zone = f"-j CT --zone {guard.carried.vlan}" if guard.stateful else "-j CT --notrack"
-            yield from _part(guard.port, guard.intent, version, _guarded(guard, version), zone)
-        for port in firewall.open:
-            yield from _part(port, (ref(port),), version, _open(port), "-j CT --notrack")
-    yield _rule_set(place.intent, (_FRAMES, "filter", ""), _frame_kinds())
+    yield from _shared(*place.intent)
+    yield from _of_groups(firewall)
     for guard in firewall.guards:
-        handed = (f"-o {tap_name(guard.port.id)} -j {_KINDS}",)
-        rules = {f"{WRAP}-FORWARD": handed}
-        yield _rule_set(guard.intent, (_FRAMES, "filter", part_name(guard.port.id)), rules, own=())
+        yield from _of_guard(guard, firewall.parts[guard.held])
+    for port in firewall.open:
+        yield from _of_open(port)
     for members in firewall.sets:
         yield _address_set(members)
+
+
+@lru_cache(maxsize=64)
+def _shared(*intent: str) -> tuple[RuleSet, ...]:
+    frames = _rule_set(intent, (_FRAMES, "filter", ""), _frame_kinds())
+    families = [(version, table, rules) for version in (4, 6) for table, rules in _frame(version).items()]
+    return (*(_rule_set(intent, (version, table, ""), rules) for version, table, rules in families), frames)
+
+
+@remembered(PORTS)
+def _of_guard(guard: Guard, groups: str) -> tuple[RuleSet, ...]:
+    """Gives a guarded port's own chains; `groups` is the part that has its groups' rules."""
+    zone = f"-j CT --zone {guard.carried.vlan}" if guard.stateful else "-j CT --notrack"
+    handed = (f"-o {tap_name(guard.port.id)} -j {_KINDS}",)
+    parts = (_part(guard.port, guard.intent, version, _guarded(guard, version, groups), zone) for version in (4, 6))
+    frames = (_FRAMES, "filter", part_name(guard.port.id))
+    return (*chain.from_iterable(parts), _rule_set(guard.intent, frames, {f"{WRAP}-FORWARD": handed}, own=()))
+
+
+@remembered(PORTS)
+def _of_open(port: Port) -> tuple[RuleSet, ...]:
+    parts = (_part(port, (ref(port),), version, _open(port), "-j CT --notrack") for version in (4, 6))
+    return tuple(chain.from_iterable(parts))
+
+
+def _of_groups(firewall: Firewall) -> Iterator[RuleSet]:
+    """Gives the rules of groups, once for all ports that have the same ones."""
+    by_part: dict[str, list[Guard]] = {}
+    for guard in firewall.guards:
+        by_part.setdefault(firewall.parts[guard.held], []).append(guard)
+    for part, guards in by_part.items():
+        yield from _of_part(part, *guards)
+
+
+@remembered(GROUPS)
+def _of_part(part: str, *guards: Guard) -> tuple[RuleSet, ...]:
+    intent = tuple(sorted({one for guard in guards for one in guard.intent}))
+    into, out = guards[0].ingress, guards[0].egress
+    return tuple(_rule_set(intent, (version, "filter", part), _ruled(version, part, into, out)) for version in (4, 6))
 
 
 def _part(port: Port, intent: tuple[str, ...], version: int, rules: Rules, tracking: str) -> Iterator[RuleSet]:
@@ -102,7 +139,7 @@ def _rule_set(
 ) -> RuleSet:
     """Gives a rule set; `at` is IP version, table and part, `own` its chains where they are not all of `rules`."""
     version, table, part = at
-    ours = [chain for chain in rules if chain.startswith(WRAP) and (not part or chain.endswith(part))]
+    ours = [chain for chain in rules if chain.startswith(WRAP) and (not part or part_of_chain(chain) == part)]
     return RuleSet(
         owner=OWNER,
         intent=intent,
@@ -113,11 +150,6 @@ def _rule_set(
         chains=tuple(sorted(ours if own is None else own)),
         rules=arrange(rules),
     )
-
-
-def rule_chain(port: Port, *, to_guest: bool) -> str:
-    """Gives the chain that holds the rules of a port's groups for one direction."""
-    return _chain("i" if to_guest else "o", port)
 
 
 def _chain(kind: str, port: Port) -> str:
@@ -233,16 +265,11 @@ def _bit(bit: int) -> str:
 # --- one port
 
 
-def _guarded(guard: Guard, version: int) -> Rules:
+def _guarded(guard: Guard, version: int, groups: str) -> Rules:
     into, out, sources = (_chain(kind, guard.port) for kind in "ios")
     return {
-        into: (f"-j {_BASE[True]}", *_texts(guard.ingress, version, to_guest=True), f"-j {_FALLBACK}"),
-        out: (
-            f"-j {sources}",
-            f"-j {_BASE[False]}",
-            *_texts(guard.egress, version, to_guest=False),
-            f"-j {_FALLBACK}",
-        ),
+        into: (f"-g {groups_chain_name(groups, to_guest=True)}",),
+        out: (f"-j {sources}", f"-g {groups_chain_name(groups, to_guest=False)}"),
         sources: _sources(guard, version),
     }
 
@@ -263,8 +290,19 @@ def _sources(guard: Guard, version: int) -> Sequence[str]:
     return (without, *allowed, "-j DROP")
 
 
-def _texts(permits: Iterable[Permit], version: int, *, to_guest: bool) -> Iterator[str]:
-    return (render_permit(permit, to_guest) for permit in permits if permit.ip_version == version)
+# --- groups
+
+
+def _ruled(version: int, part: str, ingress: Iterable[Permit], egress: Iterable[Permit]) -> Rules:
+    """Gives the chains of ports that may receive and send this."""
+    return {
+        groups_chain_name(part, to_guest=to_guest): (
+            f"-j {_BASE[to_guest]}",
+            *(render_permit(permit, to_guest) for permit in permits if permit.ip_version == version),
+            f"-j {_FALLBACK}",
+        )
+        for to_guest, permits in ((True, ingress), (False, egress))
+    }
 
 
 @lru_cache(maxsize=65536)
@@ -295,6 +333,7 @@ def _rule(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
+@remembered(GROUPS)
 def _address_set(members: Members) -> AddressSet:
     alone = "/32" if members.ip_version == 4 else "/128"
     told = (cidr.removesuffix(alone) for cidr in halved(members.cidrs))  # ipset takes none of length 0

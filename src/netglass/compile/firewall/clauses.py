@@ -7,13 +7,14 @@ that flows of yesterday and of today never mean different things by one number w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from netglass.base.memory import remembered
 from netglass.compile.firewall.guards import GROUPS, Firewall, Group, Members, halved
+from netglass.compile.firewall.numbers import numbers
 from netglass.compile.firewall.prefixes import joined
 from netglass.compile.firewall.sources import OWNER, address_text, table_flow
 from netglass.compile.flow import flow_of_text
@@ -59,16 +60,14 @@ class _Clause:
 
 
 class Clauses:
-    """All conjunctions of a host; `keys` are the guests' numbers by reference, `number` numbers what it is given."""
+    """All conjunctions of a host; `keys` are the guests' numbers by reference."""
 
-    def __init__(
-        self, firewall: Firewall, keys: dict[str, int], number: Callable[[Iterable[str]], dict[str, int]]
-    ) -> None:
+    def __init__(self, firewall: Firewall, keys: dict[str, int]) -> None:
         self._firewall = firewall
         self._keys = keys
         self._groups = {group.id: group for guard in firewall.guards for group in guard.groups}
         about = sorted({one for group in self._groups.values() for one in _abouts(group)})
-        numbered = number(" ".join(map(str, one)) for one in about)
+        numbered = numbers(" ".join(map(str, one)) for one in about)
         self._numbers = {one: numbered[" ".join(map(str, one))] for one in about}
         self._clauses: dict[tuple[str, str], _Clause] = {}
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
-from netglass.base.ids import address_set_name
+from netglass.base.ids import address_set_name, groups_part_name
 from netglass.base.memory import remembered
+from netglass.compile.firewall.numbers import numbers
 from netglass.compile.firewall.rules import Remote, UnusableRule, permit_of, refs_of, remote_of
 from netglass.compile.guests import runs_here
 from netglass.compile.place import Carried, Place, is_guarded, is_service, is_word
@@ -78,6 +79,11 @@ class Guard:
         return tuple(sorted((ref(self.port), *(f"{SecurityGroup.kind}:{group.id}" for group in self.groups))))
 
     @cached_property
+    def held(self) -> str:
+        """Gives the ids of its groups, by which ports with the same ones are known; empty when it has none."""
+        return " ".join(group.id for group in self.groups)
+
+    @cached_property
     def egress(self) -> tuple[Permit, ...]:
         """Gives what it may send, each permit once, ascending."""
         return ascending(permit for group in self.groups for permit in group.egress)
@@ -115,6 +121,12 @@ class Firewall:
     open: tuple[Port, ...]
     sets: tuple[Members, ...]
     diagnostics: tuple[Diagnostic, ...]
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Gives the names of what ports with the same groups share, by `Guard.held`."""
+        found = numbers(guard.held for guard in self.guards)
+        return {held: groups_part_name(number) for held, number in found.items()}
 
 
 def firewall_of(place: Place) -> Firewall:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from netglass.base.ids import part_name
-from netglass.compile.firewall.chains import render_permit, rule_chain
+from netglass.base.ids import groups_chain_name
+from netglass.compile.firewall.chains import render_permit
 from netglass.compile.firewall.clauses import Clauses
 from netglass.compile.firewall.guards import Firewall, Guard, firewall_of
-from netglass.compile.firewall.tables import numbers
+from netglass.compile.firewall.numbers import numbers
 from netglass.compile.place import Place, place_of
 from netglass.model.resources import SecurityGroup, SecurityGroupRule, ref
 from netglass.model.rules import EGRESS, INGRESS
@@ -31,7 +31,7 @@ def reasons_of(snapshot: Snapshot, host: str) -> Mapping[str, Reason]:
     """Gives the reasons of a host by what they are the reasons of.
 
     ipv4 -A <chain> …    a rule of iptables, as ``iptables-save`` prints it
-    <part>               a guarded port on its Linux bridge, by `RuleSet.part`: its groups
+    <part>               guarded ports on their Linux bridges, by the `RuleSet.part` that they share: their groups
     <match> conj=<n>     a clause of a conjunction, which says the kind of packet
     reg5=<number>        a guarded port on br-int: its groups
 
@@ -46,13 +46,14 @@ def reasons_of(snapshot: Snapshot, host: str) -> Mapping[str, Reason]:
 
 
 def _of_chains(place: Place, firewall: Firewall) -> Iterator[tuple[str, Reason]]:
-    for guard in firewall.guards:
-        yield part_name(guard.port.id), _groups(place, guard)
+    for guard in {guard.held: guard for guard in firewall.guards}.values():
+        part = firewall.parts[guard.held]
+        yield part, _groups(place, guard)
         for group in guard.groups:
             for direction, permits in ((EGRESS, group.egress), (INGRESS, group.ingress)):
                 into = direction == INGRESS
                 for permit in permits:
-                    chain = rule_chain(guard.port, to_guest=into)
+                    chain = groups_chain_name(part, to_guest=into)
                     text = f"ipv{permit.ip_version} -A {chain} {render_permit(permit, into)}"
                     yield text, _rule(place, group.because[direction, permit])
 
@@ -61,7 +62,7 @@ def _of_tables(place: Place, firewall: Firewall) -> Iterator[tuple[str, Reason]]
     keys = numbers(ref(guard.port) for guard in firewall.guards)
     for guard in firewall.guards:
         yield f"reg5={keys[ref(guard.port)]:#x}", _groups(place, guard)
-    for match, number, because in Clauses(firewall, keys, numbers).kinds():
+    for match, number, because in Clauses(firewall, keys).kinds():
         yield f"{match} conj={number}", _rule(place, because)
 
 

@@ -25,12 +25,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from hashlib import blake2b
 
 from netglass.base.ids import tap_name
 from netglass.base.memory import remembered
 from netglass.compile.firewall.clauses import Clauses
 from netglass.compile.firewall.guards import PORTS, Firewall, Guard
+from netglass.compile.firewall.numbers import numbers
 from netglass.compile.firewall.sources import address_text, classify, drop_flow, render_sources, table_flow
 from netglass.compile.place import Place
 from netglass.desired.state import Flow
@@ -97,24 +97,7 @@ def render_tables(place: Place, firewall: Firewall) -> Iterator[Flow]:
     for guard in firewall.guards:
         yield from _of_port(guard, keys[ref(guard.port)])
     yield from _to_guests(firewall, keys)
-    yield from Clauses(firewall, keys, numbers).flows()
-
-
-def numbers(names: Iterable[str]) -> dict[str, int]:
-    """Gives each name a number of 32 bits that it has everywhere, as long as no other here would have the same."""
-    found: dict[str, int] = {}
-    taken = {0}
-    for name in sorted(names):
-        salt = 0
-        while (number := _hash(name, salt)) in taken:
-            salt += 1
-        found[name] = number
-        taken.add(number)
-    return found
-
-
-def _hash(name: str, salt: int) -> int:
-    return int.from_bytes(blake2b(name.encode(), digest_size=4, salt=salt.to_bytes(8, "big")).digest(), "big")
+    yield from Clauses(firewall, keys).flows()
 
 
 def way(value: int, mask: int = FROM | TO | STATELESS) -> tuple[str, str]:

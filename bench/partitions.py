@@ -124,7 +124,7 @@ def servers_cut_off(lab: TestLab, seconds: float, servers: TwoServers, silent: t
 
 def table(figures: dict[str, Figures]) -> Table:
     """Gives a row for each partition."""
-    shown = Table(title="Packets at 100 a second, requests by their status, seconds until all hosts were right again")
+    shown = Table(title="Packets and requests by their status, seconds until all hosts were right again")
     for name in ("partition", "lost of sent", "requests", "right after, s", "fault"):
         shown.add_column(name, overflow="fold")
     for name, found in figures.items():

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import msgspec
@@ -34,11 +35,14 @@ SOON_S = 15.0
 def asking() -> Iterator[list[int]]:
     """Has the guest ask a hundred times a second; gives, in the list, how many were sent and lost in the end."""
     argv = ("nsenter", f"--target={guest_pid()}", "--net", "ping", "-n", "-i0.01", "-W1", "10.0.0.2")
-    running = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     counted: list[int] = []
-    yield counted
-    running.send_signal(signal.SIGINT)
-    said = running.communicate(timeout=10)[0]
+    with TemporaryFile("w+") as output:  # a pipe that nobody reads would be full after a thousand answers
+        running = subprocess.Popen(argv, stdout=output)
+        yield counted
+        running.send_signal(signal.SIGINT)
+        running.wait(timeout=10)
+        output.seek(0)
+        said = output.read()
     answered = {int(number) for number in re.findall(r"icmp_seq=(\d+)", said)}
     counted += [max(answered), max(answered) - len(answered)]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 from labs import TestLab
@@ -15,6 +16,7 @@ from support.api import Api
 from support.pace import until as until
 
 T = TypeVar("T")
+_UNDER_WAY = 20  # packets that may be on their way when a ping is stopped
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ class Cloud:
         """Pings for as long as the block lasts (or `count` times, which is waited for)."""
         words = ("ping", "-n", "-i", str(each_s), "-W", "1", *(("-c", str(count)) if count else ()), address)
         argv = [*self.lab.to_guest(guest.id), *words]
-        running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
+        running = Pinging(argv, words)
         try:
             yield running
         finally:
@@ -197,10 +199,16 @@ class Cloud:
 
 
 class Pinging:
-    """A ping at work in a guest."""
+    """A ping at work in a guest.
 
-    def __init__(self, process: subprocess.Popen[str], words: tuple[str, ...]) -> None:
-        self._process = process
+    argv   what starts it
+    words  its command line inside
+    """
+
+    def __init__(self, argv: Sequence[str], words: tuple[str, ...]) -> None:
+        # Into a file: a pipe that nobody reads is full after a thousand answers, and then it asks no more.
+        self._output = TemporaryFile("w+")  # noqa: SIM115 - until `end`
+        self._process = subprocess.Popen(argv, stdout=self._output, stderr=subprocess.STDOUT)
         self._words = words
         self._said = ""
 
@@ -211,15 +219,20 @@ class Pinging:
         return [line.split()[0] for line in listing.splitlines() if line.split(maxsplit=1)[1].strip() == mine]
 
     def end(self) -> None:
-        self._said, _ = self._process.communicate(timeout=60)
+        """Waits until it ends, and reads what it said."""
+        self._process.wait(timeout=60)
+        with self._output:
+            self._output.seek(0)
+            self._said = self._output.read()
 
     def pings(self) -> Pings:
         """Counts; one that was still on its way when the ping was stopped is neither sent nor lost."""
         answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", self._said)}
         match = re.search(r"(\d+) packets transmitted", self._said)
         assert match, self._said
-        sent = int(match[1]) if "-c" in self._words else max(answered, default=0)
-        return Pings(sent, len(answered))
+        sent, last = int(match[1]), max(answered, default=0)
+        under_way = "-c" not in self._words and sent - last < _UNDER_WAY
+        return Pings(last if under_way else sent, len(answered))
 
 
 def new_project(admin: Api, url: str, name: str) -> Api:

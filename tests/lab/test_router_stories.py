@@ -62,7 +62,7 @@ def calling(lab: TestLab, address: str, count: int = 0) -> Iterator[Pinging]:
     """Pings an address from the client, a hundred times a second, for as long as the block lasts (or `count` times)."""
     words = ("ping", "-n", "-i", "0.01", "-W", "1", *(("-c", str(count)) if count else ()), address)
     argv = [*lab.to_host("client"), *words]
-    running = Pinging(subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True), words)
+    running = Pinging(argv, words)
     try:
         yield running
     finally:

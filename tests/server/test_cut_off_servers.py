@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -11,22 +14,26 @@ import pytest
 from process import ServerProcess
 from test_two_servers import HOST, Agent, until
 
+from netglass.model.protocol import Report
 from support.postgres import Cluster
 from support.proxy import Proxy
 
 pytestmark = pytest.mark.server
+
+DOWN_S = 6  # that a host may be silent
 
 
 class CutOff:
     """Two servers over one PostgreSQL, each by a way of its own."""
 
     def __init__(self, cluster: Cluster, database: str, directory: Path) -> None:
+        cloud = {"agent_down_s": DOWN_S}
         self.proxies: list[Proxy] = []
         self.servers: list[ServerProcess] = []
         for name in ("one", "other"):
             self.proxies.append(Proxy(cluster.short_directory(), cluster.directory))
             url = f"postgresql://netglass@/{database}?host={self.proxies[-1].directory}"
-            self.servers.append(ServerProcess(directory / name, {}, url, directory / "secrets"))
+            self.servers.append(ServerProcess(directory / name, cloud, url, directory / "secrets"))
 
     def start(self) -> None:
         for server in self.servers:
@@ -77,6 +84,48 @@ def test_of_servers_that_know_nothing_of_each_other_the_one_with_the_database_go
     until(lambda: says(one, token, 200), what="it answers again")
     assert one.admin().get(f"/v2.0/ports/{port}")["port"]["network_id"] == network
     _both_write_and_tell(cut_off)
+
+
+def test_a_server_that_finds_its_database_again_takes_nobody_for_away_who_reports_to_another(cut_off: CutOff) -> None:
+    one, other = cut_off.servers
+    token = one.admin().token
+    there = Agent(watched=other, told=other)
+    there.until("listed")
+    with reporting(there):
+        for proxy in cut_off.proxies:
+            proxy.silence()
+        for server in cut_off.servers:
+            until(lambda server=server: says(server, token, 503), what="it says that it has no database")  # type: ignore[misc]
+        pass_s(DOWN_S + 1)
+        cut_off.proxies[0].heal()
+        until(lambda: says(one, token, 200), what="it answers again")
+        pass_s(1.5)  # in which it looks at who is there
+        cut_off.proxies[1].heal()
+        pass_s(DOWN_S + 1)
+        assert says(other, token, 200)
+    assert [server.log().count(f"host {HOST} is away") for server in cut_off.servers] == [0, 0]
+
+
+@contextmanager
+def reporting(agent: Agent) -> Iterator[None]:
+    """Has a host say every half second that it is there, whether a server takes it or not."""
+    ended = threading.Event()
+    here = Report(version="1", started_at="2026-11-21T12:00:00Z", realised_revision=0)
+
+    def report() -> None:
+        while not ended.wait(0.5):
+            agent.call("POST", "/report", here)
+
+    with ThreadPoolExecutor(1) as pool:
+        reports = pool.submit(report)
+        yield
+        ended.set()
+        reports.result()
+
+
+def pass_s(seconds: float) -> None:
+    """Lets time pass that is meant itself, in place of anything that could be waited for."""
+    threading.Event().wait(seconds)
 
 
 def _both_write_and_tell(cut_off: CutOff) -> None:

@@ -31,7 +31,8 @@ _SYSTEM = Caller(user_name="presence", roles=("admin",))
 async def watch_presence(services: Services, feed: Feed) -> None:
     """Looks every second, without end.
 
-    A server that starts has heard of nobody lately: it judges once it has listened for as long as a host may be silent.
+    A server that starts has heard of nobody lately, and one that finds its database again not of those that report to
+    another server: it judges once it has listened for as long as a host may be silent.
     A host that was away is back once it has realised what changed meanwhile; until then it may still do what others do
     by now.
     """
@@ -39,11 +40,14 @@ async def watch_presence(services: Services, feed: Feed) -> None:
     presence = _Presence(services, feed)
     while True:
         await asyncio.sleep(_EACH_S)
+        if not services.store.reachable:
+            started = time.monotonic()
         if time.monotonic() - started < services.settings.agent_down_s:
             continue
         try:
             await presence.look()
-        except UserError as error:  # a database that is not there; again in a second
+        except UserError as error:  # a database that is not there
+            started = time.monotonic()
             log.warning("hosts that are away cannot be noted: %s", error.message)
         except Exception:  # it must not end: nobody would stand in for a dead host any more
             log.exception("hosts that are away cannot be noted")

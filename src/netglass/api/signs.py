@@ -24,6 +24,8 @@ async def find_stopped(questions: Questions, snapshot: Snapshot, host: Host, hea
     """Gives the ids of a silent host's routers and DHCP servers' ports of which nobody says that they work.
 
     heard  ids of the hosts that were heard of lately, which can be asked
+
+    Raises Unavailable when the database is lost, by which hosts at other servers are asked.
     """
     held = held_by(snapshot, host)
     signs = list(dict.fromkeys(sign for signs in held.values() for sign in signs))
@@ -41,5 +43,7 @@ async def _ask(questions: Questions, host: str, signs: list[Sign]) -> Told:
         found = msgspec.convert(answer.value, SignsSeen) if answer.ok else SignsSeen()
         return Told({signs[place] for place in found.seen}, {signs[place] for place in found.missed})
     except (Unavailable, msgspec.ValidationError, IndexError) as error:
+        if isinstance(error, Unavailable) and error.fault != "HostUnavailable":
+            raise
         log.debug("host %s cannot tell of another's signs of life: %s", host, error)
         return Told(frozenset(), frozenset())

@@ -76,6 +76,11 @@ class Others:
             raise self.unreachable(f"no answer within {_LOOK_S:g} seconds")
         looked.result()
 
+    @property
+    def reachable(self) -> bool:
+        """Says whether `check` would pass."""
+        return not self.lost and self._watch.unanswered_s <= _SILENT_S
+
     def check(self) -> None:
         """Raises Unavailable while the database is known to be lost, so that nobody has to find out again."""
         if self.lost:

@@ -108,6 +108,11 @@ class Store:
         """Says whether the database is known to be lost."""
         return self._others is not None and bool(self._others.lost)
 
+    @property
+    def reachable(self) -> bool:
+        """Says whether the database is neither lost nor silent since it was last asked something, seconds ago."""
+        return self._others is None or self._others.reachable
+
     def commit(self, decide: Decide[T], caller: Caller) -> Committed[T]:
         """Takes a decision on the newest intent and makes it durable; waits until it is on the disk.
 

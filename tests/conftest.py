@@ -17,7 +17,7 @@ from support.postgres import Cluster
 
 _SLOW_MACHINES = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-settings.register_profile("repeatable", _SLOW_MACHINES, derandomize=True, database=None)
+settings.register_profile("repeatable", _SLOW_MACHINES, max_examples=50, derandomize=True, database=None)
 settings.register_profile("search", _SLOW_MACHINES, max_examples=2000)
 settings.load_profile("repeatable")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
-from starlette.testclient import TestClient
 
 from netglass.api.app import create_app
 from netglass.api.questions import Questions
@@ -26,6 +25,7 @@ from netglass.model.snapshot import Snapshot
 from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
+from support.clients import Client
 
 _URL = "http://cloud.test:9696"
 _ROOT = Caller(user_name="test", roles=("admin",))
@@ -56,7 +56,7 @@ class InProcess:
         user = user_by_name(self.snapshot, "admin")
         assert user is not None
         token, _ = tokens.issue(user, project_by_name(self.snapshot, "admin").id, ("password",))
-        self._client = TestClient(create_app(services), _URL, headers={"X-Auth-Token": token})
+        self._client = Client(create_app(services), _URL, headers={"X-Auth-Token": token})
 
     @property
     def snapshot(self) -> Snapshot:

@@ -383,7 +383,7 @@ def all_rows(snapshot: Snapshot) -> list[Row]:
 
 
 TestAllocation = Allocation.TestCase
-TestAllocation.settings = settings(max_examples=60, stateful_step_count=60)
+TestAllocation.settings = settings(max_examples=30, stateful_step_count=60)
 
 
 @settings(max_examples=60)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from starlette.testclient import TestClient
 
 from netglass.api.app import create_app
 from netglass.api.identity.passwords import hash_password
@@ -27,6 +28,7 @@ from netglass.model.resources import HostSettings
 from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
+from support.clients import Client
 
 URL = "http://cloud.test:9696"
 PASSWORDS = {name: f"{name}-secret" for name in ("admin", "demo", "rival", "watcher")}
@@ -65,7 +67,7 @@ class Served:
             public_url=URL,
         )
         self.app = create_app(self.services)
-        self.http = TestClient(self.app, URL)
+        self.http = Client(self.app, URL)
         self.decide(lambda d: (ensure_cloud(d, _ACCOUNTS), ensure_catalogue(d)))
 
     def decide(self, decision: Any) -> Any:
@@ -82,7 +84,7 @@ class Served:
             auth["scope"] = scope
         return self.http.post("/identity/v3/auth/tokens", json={"auth": auth})
 
-    def as_(self, user: str, password: str | None = None) -> TestClient:
+    def as_(self, user: str, password: str | None = None) -> Client:
         """Gives a client that shows a token of the user's default project, got by the password if one is given."""
         if password is not None:
             response = self.login(user, password)
@@ -92,7 +94,7 @@ class Served:
             row = user_by_name(self.store.snapshot, user)
             assert row is not None
             token, _ = self.tokens.issue(row, row.default_project_id or "", ("password",))
-        return TestClient(self.app, URL, headers={"X-Auth-Token": token})
+        return Client(self.app, URL, headers={"X-Auth-Token": token})
 
     def register(self, host: str, *roles: str) -> None:
         """Has a host's agent register."""
@@ -112,6 +114,23 @@ def _time() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database's file with the newest schema and nothing in it: migrating takes as long as a test does."""
+    path = tmp_path_factory.mktemp("migrated") / "intent.db"
+    Store.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def database_url(database_url: str, migrated: Path) -> str:
+    """An empty database, on either engine, that need not be migrated any more where it is a file."""
+    engine, _, path = database_url.partition(":///")
+    if engine == "sqlite":
+        shutil.copy(migrated, path)
+    return database_url
+
+
 @pytest.fixture
 def served(database_url: str) -> Iterator[Served]:
     made = Served(database_url)
@@ -120,15 +139,15 @@ def served(database_url: str) -> Iterator[Served]:
 
 
 @pytest.fixture
-def admin(served: Served) -> TestClient:
+def admin(served: Served) -> Client:
     return served.as_("admin")
 
 
 @pytest.fixture
-def demo(served: Served) -> TestClient:
+def demo(served: Served) -> Client:
     return served.as_("demo")
 
 
 @pytest.fixture
-def rival(served: Served) -> TestClient:
+def rival(served: Served) -> Client:
     return served.as_("rival")

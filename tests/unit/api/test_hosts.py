@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from cryptography.fernet import Fernet
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from netglass.api import hosts, metrics, operations
 from netglass.api.feed import Feed
@@ -37,6 +36,7 @@ from netglass.model.resources import (
 from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
+from support.clients import Client
 
 SECRET = "the agents' secret"
 METRICS = "the metrics' token"
@@ -97,7 +97,7 @@ class Cloud:
                 *metrics.routes(self.services),
             ],
         )
-        self.client = TestClient(app)
+        self.client = Client(app)
         self.tokens = {name: self._token(tokens, name) for name in ("admin", "demo")}
 
     def _token(self, tokens: Tokens, name: str) -> str:

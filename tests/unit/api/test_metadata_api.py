@@ -8,11 +8,11 @@ from dataclasses import replace as but
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from netglass.api.app import create_app
 from netglass.model.protocol import host_credential, instance_signature
 from netglass.model.resources import FixedIp, Flavor, HostRoute, Network, Port, Server, Subnet
+from support.clients import Client
 
 SECRET, AGENTS = "shared", "agents"
 DATA = b"#!/bin/sh\necho \x00\xff\n"
@@ -20,7 +20,7 @@ PORT = "0a1b2c3d-4e5f-4797-b7c0-7d420d84040c"
 
 
 @pytest.fixture
-def guests(served: Any) -> TestClient:
+def guests(served: Any) -> Client:
     rows = [
         Network(id="blue", project_id="p1", mtu=1450),
         Subnet(id="s4", network_id="blue", cidr="10.0.0.0/24", gateway_ip="10.0.0.1", dns_nameservers=("9.9.9.9",)),
@@ -61,7 +61,7 @@ def guests(served: Any) -> TestClient:
     ]
     served.decide(lambda d: [d.draft.put(row) for row in rows])
     services = but(served.services, metadata_secret=SECRET, agent_secret=AGENTS)
-    return TestClient(create_app(services), "http://cloud.test:9696")
+    return Client(create_app(services), "http://cloud.test:9696")
 
 
 def signed(instance: str = "vm", project: str = "p1", secret: str = SECRET) -> dict[str, str]:
@@ -69,7 +69,7 @@ def signed(instance: str = "vm", project: str = "p1", secret: str = SECRET) -> d
     return {"X-Instance-ID": instance, "X-Tenant-ID": project, "X-Instance-ID-Signature": signature}
 
 
-def get(guests: TestClient, path: str, instance: str = "vm") -> Any:
+def get(guests: Client, path: str, instance: str = "vm") -> Any:
     answer = guests.get(f"/metadata{path}", headers=signed(instance))
     assert answer.status_code == 200, (path, answer.status_code)
     return answer
@@ -88,14 +88,14 @@ def get(guests: TestClient, path: str, instance: str = "vm") -> Any:
     ],
 )
 def test_only_what_is_signed_for_an_instance_of_that_project_is_answered(
-    guests: TestClient, headers: dict[str, str], status: int
+    guests: Client, headers: dict[str, str], status: int
 ) -> None:
     encoded = {name: value.encode() for name, value in headers.items()}
     for path in ("", "/", "/openstack/latest/meta_data.json", "/latest/user-data"):
         assert guests.get(f"/metadata{path}", headers=encoded).status_code == status
 
 
-def test_headers_that_come_twice_are_refused(guests: TestClient) -> None:
+def test_headers_that_come_twice_are_refused(guests: Client) -> None:
     for name, value in signed().items():
         twice = [*signed().items(), (name, value)]
         assert guests.get("/metadata/latest/", headers=twice).status_code == 400
@@ -106,7 +106,7 @@ def test_without_a_secret_nobody_is_answered(served: Any) -> None:
     assert answer.status_code == 403
 
 
-def test_meta_data_says_who_the_instance_is(guests: TestClient) -> None:
+def test_meta_data_says_who_the_instance_is(guests: Client) -> None:
     found = get(guests, "/openstack/latest/meta_data.json").json()
     assert len(found.pop("random_seed")) > 600
     assert found == {
@@ -124,7 +124,7 @@ def test_meta_data_says_who_the_instance_is(guests: TestClient) -> None:
     }
 
 
-def test_network_data_leaves_to_dhcp_what_dhcp_says_and_tells_the_rest(guests: TestClient) -> None:
+def test_network_data_leaves_to_dhcp_what_dhcp_says_and_tells_the_rest(guests: Client) -> None:
     found = get(guests, "/openstack/latest/network_data.json").json()
     tap = "tap0a1b2c3d-4e"
     assert found["links"] == [
@@ -150,7 +150,7 @@ def test_network_data_leaves_to_dhcp_what_dhcp_says_and_tells_the_rest(guests: T
     assert found["services"] == [{"type": "dns", "address": "9.9.9.9"}]
 
 
-def test_user_data_comes_as_the_bytes_that_were_given(guests: TestClient) -> None:
+def test_user_data_comes_as_the_bytes_that_were_given(guests: Client) -> None:
     for path in ("/openstack/latest/user_data", "/latest/user-data", "/2009-04-04/user-data"):
         answer = get(guests, path)
         assert answer.content == DATA
@@ -159,7 +159,7 @@ def test_user_data_comes_as_the_bytes_that_were_given(guests: TestClient) -> Non
     assert "user-data" not in get(guests, "/latest/", "bare").text
 
 
-def test_a_version_has_what_it_had_when_it_was_named(guests: TestClient) -> None:
+def test_a_version_has_what_it_had_when_it_was_named(guests: Client) -> None:
     oldest, latest = (get(guests, f"/openstack/{version}").text.split() for version in ("2012-08-10", "latest"))
     assert oldest == ["meta_data.json", "user_data"]
     assert latest == [*oldest, "password", "vendor_data.json", "network_data.json", "vendor_data2.json"]
@@ -170,7 +170,7 @@ def test_a_version_has_what_it_had_when_it_was_named(guests: TestClient) -> None
             get(guests, f"/openstack/{version}/{name}")
 
 
-def test_every_entry_of_the_ec2_tree_can_be_read(guests: TestClient) -> None:
+def test_every_entry_of_the_ec2_tree_can_be_read(guests: Client) -> None:
     def walk(path: str) -> dict[str, str]:
         found = {}
         for name in get(guests, path).text.split():
@@ -202,16 +202,16 @@ def test_every_entry_of_the_ec2_tree_can_be_read(guests: TestClient) -> None:
         "/latest/user-data/more",
     ],
 )
-def test_what_is_not_there_is_not_found(guests: TestClient, path: str) -> None:
+def test_what_is_not_there_is_not_found(guests: Client, path: str) -> None:
     assert guests.get(f"/metadata{path}", headers=signed()).status_code == 404
 
 
-def ask(guests: TestClient, query: str, host: str = "net1", of: str = "net1") -> Any:
+def ask(guests: Client, query: str, host: str = "net1", of: str = "net1") -> Any:
     headers = {"Authorization": f"Bearer {host_credential(AGENTS, of)}"}
     return guests.get(f"/netglass/v1/hosts/{host}/instance?{query}", headers=headers)
 
 
-def test_a_host_is_told_who_has_an_address_on_a_network_that_it_serves(guests: TestClient) -> None:
+def test_a_host_is_told_who_has_an_address_on_a_network_that_it_serves(guests: Client) -> None:
     answer = ask(guests, "network_id=blue&address=10.0.0.5")
     assert json.loads(answer.content) == {"id": "vm", "project_id": "p1"}
     assert ask(guests, "network_id=blue&address=10.0.0.6").status_code == 404
@@ -230,5 +230,5 @@ def test_a_host_is_told_who_has_an_address_on_a_network_that_it_serves(guests: T
         "network_id=blue&address=10.0.0.5&address=10.0.0.6",
     ],
 )
-def test_a_question_that_could_be_read_in_two_ways_is_refused(guests: TestClient, query: str) -> None:
+def test_a_question_that_could_be_read_in_two_ways_is_refused(guests: Client, query: str) -> None:
     assert ask(guests, query).status_code == 400

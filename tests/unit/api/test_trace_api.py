@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from cryptography.fernet import Fernet
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from netglass.api import operations
 from netglass.api.feed import Feed
@@ -24,6 +23,7 @@ from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
 from netglass.trace.result import Trace
+from support.clients import Client
 from unit.trace.test_traces_told import two_networks
 from unit.trace.trace_cloud import TraceCloud
 
@@ -52,7 +52,7 @@ class Asking:
         theirs = self.cloud.network_of("uno")
         rows = [_owned(row, demo.id, theirs) for row in self.cloud.rows.values()]
         self._commit(store, lambda d: [d.draft.put(row) for row in rows])
-        self.client = TestClient(Starlette(routes=operations.routes(services, Feed(store))))
+        self.client = Client(Starlette(routes=operations.routes(services, Feed(store))))
         self.tokens = {}
         for name in ("admin", "demo"):
             user = user_by_name(store.snapshot, name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 V21 = "/compute/v2.1"
 
@@ -37,7 +38,7 @@ def test_the_version_document_needs_no_token(served: Any) -> None:
         ({"X-OpenStack-Nova-API-Version": "2.42"}, "2.42"),
     ],
 )
-def test_answers_say_which_microversion_they_speak(demo: TestClient, headers: dict[str, str], spoken: str) -> None:
+def test_answers_say_which_microversion_they_speak(demo: Client, headers: dict[str, str], spoken: str) -> None:
     response = demo.get(V21 + "/flavors", headers=headers)
     assert response.status_code == 200
     assert response.headers["OpenStack-API-Version"] == f"compute {spoken}"
@@ -46,7 +47,7 @@ def test_answers_say_which_microversion_they_speak(demo: TestClient, headers: di
 
 
 @pytest.mark.parametrize(("wanted", "status"), [("2.80", 406), ("3.1", 400), ("new", 400), ("2.0", 400), ("2.01", 400)])
-def test_microversions_that_are_not_spoken(demo: TestClient, wanted: str, status: int) -> None:
+def test_microversions_that_are_not_spoken(demo: Client, wanted: str, status: int) -> None:
     assert demo.get(V21 + "/flavors", headers=version(wanted)).status_code == status
 
 
@@ -56,13 +57,13 @@ def test_without_a_token_there_is_nothing(served: Any) -> None:
     assert response.json()["unauthorized"]["code"] == 401
 
 
-def test_an_unknown_path_is_answered_in_computes_shape(demo: TestClient) -> None:
+def test_an_unknown_path_is_answered_in_computes_shape(demo: Client) -> None:
     response = demo.get(V21 + "/os-floating-ips")
     assert response.status_code == 404
     assert response.json()["itemNotFound"]["code"] == 404
 
 
-def test_flavors_are_made_shown_and_deleted_by_admins(admin: TestClient, demo: TestClient) -> None:
+def test_flavors_are_made_shown_and_deleted_by_admins(admin: Client, demo: Client) -> None:
     body = {"flavor": {"name": "big", "ram": 512, "vcpus": 2, "disk": 1, "id": "auto"}}
     assert demo.post(V21 + "/flavors", json=body).status_code == 403
     made = admin.post(V21 + "/flavors", json=body, headers=version("2.61")).json()["flavor"]
@@ -83,7 +84,7 @@ def test_flavors_are_made_shown_and_deleted_by_admins(admin: TestClient, demo: T
     assert admin.delete(url).status_code == 404
 
 
-def test_private_flavors_are_for_admins(admin: TestClient, demo: TestClient) -> None:
+def test_private_flavors_are_for_admins(admin: Client, demo: Client) -> None:
     body = {"flavor": {"name": "own", "ram": 64, "vcpus": 1, "id": "own", "os-flavor-access:is_public": False}}
     assert admin.post(V21 + "/flavors", json=body).status_code == 200
     assert demo.get(V21 + "/flavors/own").status_code == 404
@@ -95,12 +96,12 @@ def test_private_flavors_are_for_admins(admin: TestClient, demo: TestClient) -> 
     "change",
     [{"ram": 0}, {"ram": "x"}, {"name": ""}, {"swap": 5}, {"rxtx_factor": 2.0}, {"colour": "red"}, {"id": "é"}],
 )
-def test_bad_flavors_are_refused(admin: TestClient, change: dict[str, Any]) -> None:
+def test_bad_flavors_are_refused(admin: Client, change: dict[str, Any]) -> None:
     body = {"flavor": {"name": "big", "ram": 512, "vcpus": 2, **change}}
     assert admin.post(V21 + "/flavors", json=body).status_code == 400
 
 
-def test_hypervisors_are_shown_to_admins(served: Any, admin: TestClient, demo: TestClient) -> None:
+def test_hypervisors_are_shown_to_admins(served: Any, admin: Client, demo: Client) -> None:
     served.register("compute1", "hypervisor")
     served.register("compute2", "hypervisor")
     served.register("control", "network")
@@ -122,7 +123,7 @@ def test_hypervisors_are_shown_to_admins(served: Any, admin: TestClient, demo: T
     assert admin.get(V21 + "/os-hypervisors?hypervisor_hostname_pattern=e2").json()["hypervisors"][0]["state"] == "up"
 
 
-def test_compute_services_are_disabled_and_enabled(served: Any, admin: TestClient, demo: TestClient) -> None:
+def test_compute_services_are_disabled_and_enabled(served: Any, admin: Client, demo: Client) -> None:
     served.register("compute1", "hypervisor")
     new = version("2.79")
     (service,) = admin.get(V21 + "/os-services", headers=new).json()["services"]
@@ -146,13 +147,13 @@ def test_compute_services_are_disabled_and_enabled(served: Any, admin: TestClien
     assert detail["hosts"]["compute1"]["nova-compute"]["available"] is True
 
 
-def test_a_host_that_falls_silent_is_down(served: Any, admin: TestClient) -> None:
+def test_a_host_that_falls_silent_is_down(served: Any, admin: Client) -> None:
     served.register("compute1", "hypervisor")
     served.reports.register("compute1", served.reports.get("compute1").registration, "2026-01-01T00:00:00Z")
     assert admin.get(V21 + "/os-hypervisors").json()["hypervisors"][0]["state"] == "down"
 
 
-def test_small_calls(demo: TestClient, admin: TestClient) -> None:
+def test_small_calls(demo: Client, admin: Client) -> None:
     absolute = demo.get(V21 + "/limits").json()["limits"]["absolute"]
     assert (absolute["totalInstancesUsed"], absolute["maxTotalInstances"]) == (0, -1)
     assert demo.get(V21 + "/limits?tenant_id=other").status_code == 403

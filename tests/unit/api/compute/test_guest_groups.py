@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 from test_servers_api import V21, Lab
+
+from support.clients import Client
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def lab(served: Any) -> Iterator[Lab]:
     return Lab(served)
 
 
-def group(client: TestClient, name: str, **wanted: Any) -> str:
+def group(client: Client, name: str, **wanted: Any) -> str:
     answer = client.post("/v2.0/security-groups", json={"security_group": {"name": name, **wanted}})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["security_group"]["id"])
@@ -43,7 +44,7 @@ def test_a_server_has_the_default_group_unless_it_asks_for_others(lab: Lab) -> N
     assert groups_of(lab, kept) == []
 
 
-def test_a_group_that_cannot_be_is_refused(lab: Lab, rival: TestClient) -> None:
+def test_a_group_that_cannot_be_is_refused(lab: Lab, rival: Client) -> None:
     foreign = group(rival, "web")
     for name in ("web", foreign):
         answer = lab.demo.post(V21 + "/servers", json=lab.body(security_groups=[{"name": name}]))
@@ -59,7 +60,7 @@ def test_a_group_that_cannot_be_is_refused(lab: Lab, rival: TestClient) -> None:
     assert groups_of(lab, lab.create()) == []
 
 
-def test_a_group_is_given_and_taken(lab: Lab, rival: TestClient) -> None:
+def test_a_group_is_given_and_taken(lab: Lab, rival: Client) -> None:
     web = group(lab.demo, "web")
     server = lab.running()
     assert lab.act(server, addSecurityGroup={"name": "web"}) == 202

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 V21 = "/compute/v2.1"
 
@@ -15,7 +16,7 @@ def version(number: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def project(demo: TestClient) -> str:
+def project(demo: Client) -> str:
     return str(demo.get("/v2.0/quotas/project").json()["project"]["project_id"])
 
 
@@ -24,14 +25,14 @@ def path(project: str) -> str:
     return f"{V21}/os-quota-sets/{project}"
 
 
-def test_a_project_sees_its_limits_and_the_defaults(demo: TestClient, path: str, project: str) -> None:
+def test_a_project_sees_its_limits_and_the_defaults(demo: Client, path: str, project: str) -> None:
     shown = demo.get(path, headers=version("2.57")).json()["quota_set"]
     assert (shown["id"], shown["instances"], shown["cores"], shown["ram"]) == (project, -1, -1, -1)
     assert (shown["metadata_items"], shown["server_groups"]) == (128, 0)
     assert demo.get(path + "/defaults", headers=version("2.57")).json()["quota_set"] == shown
 
 
-def test_older_forms_show_more_names(demo: TestClient, path: str) -> None:
+def test_older_forms_show_more_names(demo: Client, path: str) -> None:
     for number, there, gone in (("2.1", "fixed_ips", ""), ("2.36", "injected_files", "fixed_ips")):
         shown = demo.get(path, headers=version(number)).json()["quota_set"]
         assert there in shown
@@ -39,7 +40,7 @@ def test_older_forms_show_more_names(demo: TestClient, path: str) -> None:
     assert "injected_files" not in demo.get(path, headers=version("2.57")).json()["quota_set"]
 
 
-def test_what_is_used_is_shown_beside(served: Any, demo: TestClient, path: str) -> None:
+def test_what_is_used_is_shown_beside(served: Any, demo: Client, path: str) -> None:
     served.register("compute1", "hypervisor")
     before = demo.get(path + "/detail").json()["quota_set"]
     assert before["instances"] == {"limit": -1, "in_use": 0, "reserved": 0}
@@ -53,7 +54,7 @@ def test_what_is_used_is_shown_beside(served: Any, demo: TestClient, path: str) 
     assert (after["cores"]["in_use"], after["ram"]["in_use"]) == (flavor["vcpus"], flavor["ram"])
 
 
-def test_another_project_and_one_that_is_none(admin: TestClient, rival: TestClient, path: str) -> None:
+def test_another_project_and_one_that_is_none(admin: Client, rival: Client, path: str) -> None:
     for below in ("", "/defaults", "/detail"):
         assert rival.get(path + below).status_code == 403
     assert rival.put(path, json={"quota_set": {"instances": -1}}).status_code == 403
@@ -63,7 +64,7 @@ def test_another_project_and_one_that_is_none(admin: TestClient, rival: TestClie
     assert answer.json()["badRequest"]["message"] == "Project ID nosuch is not a valid project."
 
 
-def test_what_is_in_force_may_be_set_and_taken_back(admin: TestClient, path: str) -> None:
+def test_what_is_in_force_may_be_set_and_taken_back(admin: Client, path: str) -> None:
     answer = admin.put(path, json={"quota_set": {"instances": -1, "cores": "-1", "server_groups": 0, "force": True}})
     assert answer.status_code == 200, answer.text
     assert answer.json()["quota_set"]["instances"] == -1
@@ -84,13 +85,13 @@ def test_what_is_in_force_may_be_set_and_taken_back(admin: TestClient, path: str
         ([], "Invalid input for quota_set"),
     ],
 )
-def test_limits_that_would_not_be_kept_are_refused(admin: TestClient, path: str, wanted: Any, said: str) -> None:
+def test_limits_that_would_not_be_kept_are_refused(admin: Client, path: str, wanted: Any, said: str) -> None:
     answer = admin.put(path, json={"quota_set": wanted})
     assert answer.status_code == 400
     assert said in answer.json()["badRequest"]["message"]
 
 
-def test_there_is_one_class_and_it_is_in_force(admin: TestClient, demo: TestClient) -> None:
+def test_there_is_one_class_and_it_is_in_force(admin: Client, demo: Client) -> None:
     path = V21 + "/os-quota-class-sets/default"
     assert admin.get(path).json()["quota_class_set"]["instances"] == -1
     assert "server_groups" in admin.get(path, headers=version("2.50")).json()["quota_class_set"]

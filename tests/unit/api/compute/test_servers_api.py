@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from netglass.model.protocol import Answer, GuestReport, Question
 from netglass.model.resources import Flavor, Image, Port, Server
+from support.clients import Client
 
 V21 = "/compute/v2.1"
 NEWEST = {"OpenStack-API-Version": "compute 2.79"}
@@ -23,13 +23,13 @@ class Lab:
         for host in ("compute1", "compute2"):
             served.register(host, "hypervisor")
         served.register("control", "network")
-        self.demo: TestClient = served.as_("demo")
+        self.demo: Client = served.as_("demo")
         self.demo.headers.update(NEWEST)
         self.flavor = next(served.store.snapshot.all(Flavor)).id
         self.image = next(served.store.snapshot.all(Image)).id
         self.network = self.make_network(self.demo, "net1", "10.0.0.0/24")
 
-    def make_network(self, client: TestClient, name: str, cidr: str) -> str:
+    def make_network(self, client: Client, name: str, cidr: str) -> str:
         network = client.post("/v2.0/networks", json={"network": {"name": name}}).json()["network"]["id"]
         subnet = {"network_id": network, "cidr": cidr, "ip_version": 4}
         assert client.post("/v2.0/subnets", json={"subnet": subnet}).status_code == 201
@@ -39,12 +39,12 @@ class Lab:
         wanted = {"name": "web", "flavorRef": self.flavor, "imageRef": self.image, "networks": "auto", **more}
         return {"server": {name: value for name, value in wanted.items() if value is not ...}}
 
-    def create(self, client: TestClient | None = None, **more: Any) -> str:
+    def create(self, client: Client | None = None, **more: Any) -> str:
         response = (client or self.demo).post(V21 + "/servers", json=self.body(**more))
         assert response.status_code == 202, response.text
         return str(response.json()["server"]["id"])
 
-    def running(self, client: TestClient | None = None, **more: Any) -> str:
+    def running(self, client: Client | None = None, **more: Any) -> str:
         server_id = self.create(client, **more)
         self.report(server_id, "running")
         return server_id
@@ -53,11 +53,11 @@ class Lab:
         row = self.served.store.snapshot.get(Server, server_id)
         self.served.report(row.host, GuestReport(server_id=server_id, boot=row.boot, state=state, error=error))
 
-    def show(self, server_id: str, client: TestClient | None = None, version: str = "2.79") -> Any:
+    def show(self, server_id: str, client: Client | None = None, version: str = "2.79") -> Any:
         headers = {"OpenStack-API-Version": f"compute {version}"}
         return (client or self.demo).get(f"{V21}/servers/{server_id}", headers=headers).json()["server"]
 
-    def act(self, server_id: str, client: TestClient | None = None, **action: Any) -> int:
+    def act(self, server_id: str, client: Client | None = None, **action: Any) -> int:
         action = {name.replace("_", "-", 1) if name.startswith("os_") else name: v for name, v in action.items()}
         return (client or self.demo).post(f"{V21}/servers/{server_id}/action", json=action).status_code
 
@@ -67,7 +67,7 @@ def lab(served: Any) -> Iterator[Lab]:
     return Lab(served)
 
 
-def names(client: TestClient, query: str = "", detail: bool = False) -> list[str]:
+def names(client: Client, query: str = "", detail: bool = False) -> list[str]:
     path = "/servers/detail" if detail else "/servers"
     return [server["name"] for server in client.get(f"{V21}{path}{query}").json()["servers"]]
 
@@ -99,7 +99,7 @@ def test_a_server_is_built_and_becomes_active(lab: Lab) -> None:
     assert address["OS-EXT-IPS-MAC:mac_addr"] == port.mac_address
 
 
-def test_only_admins_see_the_host(lab: Lab, admin: TestClient) -> None:
+def test_only_admins_see_the_host(lab: Lab, admin: Client) -> None:
     server = lab.running(availability_zone="nova:compute2")
     assert not [name for name in lab.show(server) if name.startswith("OS-EXT-SRV-ATTR:")]
     assert lab.show(server)["OS-EXT-AZ:availability_zone"] == "nova"
@@ -148,7 +148,7 @@ def test_several_servers_at_once(lab: Lab) -> None:
     assert reserved["reservation_id"].startswith("r-")
 
 
-def test_without_a_host_the_server_is_in_error_with_a_reason(lab: Lab, admin: TestClient) -> None:
+def test_without_a_host_the_server_is_in_error_with_a_reason(lab: Lab, admin: Client) -> None:
     for host in ("compute1", "compute2"):
         body = {"host": host, "binary": "nova-compute"}
         assert admin.put(V21 + "/os-services/disable", json=body).status_code == 200
@@ -257,7 +257,7 @@ def test_the_console_of_a_silent_host_is_unavailable(lab: Lab) -> None:
     assert "compute1" in response.json()["serviceUnavailable"]["message"]
 
 
-def test_foreign_servers_are_not_there(lab: Lab, rival: TestClient, admin: TestClient) -> None:
+def test_foreign_servers_are_not_there(lab: Lab, rival: Client, admin: Client) -> None:
     server = lab.running()
     url = f"{V21}/servers/{server}"
     calls = [
@@ -281,7 +281,7 @@ def test_foreign_servers_are_not_there(lab: Lab, rival: TestClient, admin: TestC
     assert admin.get(url).status_code == 200
 
 
-def test_foreign_networks_cannot_be_used(lab: Lab, rival: TestClient) -> None:
+def test_foreign_networks_cannot_be_used(lab: Lab, rival: Client) -> None:
     rival.headers.update(NEWEST)
     response = rival.post(V21 + "/servers", json=lab.body(networks=[{"uuid": lab.network}]))
     assert response.status_code == 400
@@ -290,7 +290,7 @@ def test_foreign_networks_cannot_be_used(lab: Lab, rival: TestClient) -> None:
 
 def test_readers_look_and_do_nothing(lab: Lab) -> None:
     server = lab.running()
-    watcher: TestClient = lab.served.as_("watcher")
+    watcher: Client = lab.served.as_("watcher")
     watcher.headers.update(NEWEST)
     url = f"{V21}/servers/{server}"
     assert watcher.get(url).status_code == 200
@@ -349,7 +349,7 @@ def test_bad_requests_make_nothing(lab: Lab, change: dict[str, Any]) -> None:
     assert lab.served.store.snapshot.revision == before
 
 
-def test_too_many_ports_are_forbidden(lab: Lab, admin: TestClient) -> None:
+def test_too_many_ports_are_forbidden(lab: Lab, admin: Client) -> None:
     project = lab.demo.get("/identity/v3/projects").json()["projects"][0]["id"]
     assert admin.put(f"/v2.0/quotas/{project}", json={"quota": {"port": 1}}).status_code == 200
     response = lab.demo.post(V21 + "/servers", json=lab.body())
@@ -376,7 +376,7 @@ def test_before_2_37_networks_may_be_left_out(lab: Lab) -> None:
     assert "Multiple possible networks found" in response.json()["conflictingRequest"]["message"]
 
 
-def test_servers_are_found_by_what_the_query_says(lab: Lab, admin: TestClient) -> None:
+def test_servers_are_found_by_what_the_query_says(lab: Lab, admin: Client) -> None:
     for name in ("web1", "web2", "db"):
         lab.running(name=name)
     stopped = lab.running(name="old", availability_zone="nova:compute2")

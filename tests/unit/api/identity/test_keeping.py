@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from netglass.control.identity import ROLE_BY_NAME
+from support.clients import Client
 
 V3 = "/identity/v3"
 MEMBER = ROLE_BY_NAME["member"].id
 
 
-def one(client: TestClient, plural: str, name: str) -> dict[str, Any]:
+def one(client: Client, plural: str, name: str) -> dict[str, Any]:
     (found,) = client.get(f"{V3}/{plural}?name={name}").json()[plural]
     return dict(found)
 
@@ -28,7 +28,7 @@ def test_version_documents_need_no_token(served: Any) -> None:
         assert served.http.get(path).json()["version"]["id"] == "v3.14"
 
 
-def test_a_project_lives_and_dies(admin: TestClient) -> None:
+def test_a_project_lives_and_dies(admin: Client) -> None:
     made = admin.post(V3 + "/projects", json={"project": {"name": "red", "description": None, "domain_id": "default"}})
     assert made.status_code == 201
     project = made.json()["project"]
@@ -50,7 +50,7 @@ def test_a_project_lives_and_dies(admin: TestClient) -> None:
     assert admin.get(V3 + "/projects?name=red").json()["projects"] == []
 
 
-def test_a_user_lives_and_dies(served: Any, admin: TestClient) -> None:
+def test_a_user_lives_and_dies(served: Any, admin: Client) -> None:
     project = one(admin, "projects", "demo")
     body = {"name": "carol", "password": "pw", "default_project_id": project["id"], "email": "c@example.org"}
     user = admin.post(V3 + "/users", json={"user": body}).json()["user"]
@@ -66,7 +66,7 @@ def test_a_user_lives_and_dies(served: Any, admin: TestClient) -> None:
     assert admin.get(url).status_code == 404
 
 
-def test_a_user_without_a_password_cannot_log_in(served: Any, admin: TestClient) -> None:
+def test_a_user_without_a_password_cannot_log_in(served: Any, admin: Client) -> None:
     user = admin.post(V3 + "/users", json={"user": {"name": "dave"}}).json()["user"]
     assert served.login("dave", "x").status_code == 401
     admin.patch(f"{V3}/users/{user['id']}", json={"user": {"password": "x"}})
@@ -95,7 +95,7 @@ def test_a_user_without_a_password_cannot_log_in(served: Any, admin: TestClient)
         ("users", {"user": {"name": "x", "options": {"lock": True}}}),
     ],
 )
-def test_bad_bodies_change_nothing(served: Any, admin: TestClient, plural: str, body: Any) -> None:
+def test_bad_bodies_change_nothing(served: Any, admin: Client, plural: str, body: Any) -> None:
     before = served.store.snapshot.revision
     response = admin.post(f"{V3}/{plural}", json=body)
     assert response.status_code == 400
@@ -103,7 +103,7 @@ def test_bad_bodies_change_nothing(served: Any, admin: TestClient, plural: str, 
     assert served.store.snapshot.revision == before
 
 
-def test_bodies_that_are_no_json_or_too_large(admin: TestClient) -> None:
+def test_bodies_that_are_no_json_or_too_large(admin: Client) -> None:
     url = V3 + "/projects"
     json_type = {"Content-Type": "application/json"}
     assert admin.post(url, content=b"{", headers=json_type).status_code == 400
@@ -111,13 +111,13 @@ def test_bodies_that_are_no_json_or_too_large(admin: TestClient) -> None:
     assert admin.post(url, content=b" " * 1_048_576, headers=json_type).status_code == 413
 
 
-def test_a_taken_name_is_a_conflict(admin: TestClient) -> None:
+def test_a_taken_name_is_a_conflict(admin: Client) -> None:
     response = admin.post(V3 + "/projects", json={"project": {"name": "demo"}})
     assert response.status_code == 409
     assert response.json()["error"]["title"] == "Conflict"
 
 
-def test_nobody_but_an_admin_keeps_anything(demo: TestClient, admin: TestClient) -> None:
+def test_nobody_but_an_admin_keeps_anything(demo: Client, admin: Client) -> None:
     assert demo.post(V3 + "/projects", json={"project": {"name": "x"}}).status_code == 403
     assert demo.post(V3 + "/users", json={"user": {"name": "x", "password": "y"}}).status_code == 403
     rival, mine = one(admin, "users", "rival"), one(demo, "users", "demo")
@@ -141,7 +141,7 @@ def test_without_a_token_there_is_nothing(served: Any) -> None:
         assert response.headers["WWW-Authenticate"] == 'Keystone uri="/identity/v3"'
 
 
-def test_roles_are_given_listed_checked_and_taken(admin: TestClient) -> None:
+def test_roles_are_given_listed_checked_and_taken(admin: Client) -> None:
     user, project = one(admin, "users", "rival"), one(admin, "projects", "demo")
     place = f"{V3}/projects/{project['id']}/users/{user['id']}/roles"
     assert admin.head(f"{place}/{MEMBER}").status_code == 404
@@ -165,7 +165,7 @@ def test_roles_are_given_listed_checked_and_taken(admin: TestClient) -> None:
     assert admin.get(f"{V3}/role_assignments?{query}").json()["role_assignments"] == []
 
 
-def test_roles_in_the_system(served: Any, admin: TestClient) -> None:
+def test_roles_in_the_system(served: Any, admin: Client) -> None:
     user = one(admin, "users", "rival")
     place = f"{V3}/system/users/{user['id']}/roles"
     assert admin.put(f"{place}/{ROLE_BY_NAME['reader'].id}").status_code == 204
@@ -176,7 +176,7 @@ def test_roles_in_the_system(served: Any, admin: TestClient) -> None:
     assert {entry["user"]["id"] for entry in assigned} == {user["id"], one(admin, "users", "admin")["id"]}
 
 
-def test_somebody_lists_their_own_assignments_only(demo: TestClient, admin: TestClient) -> None:
+def test_somebody_lists_their_own_assignments_only(demo: Client, admin: Client) -> None:
     mine, rival = one(demo, "users", "demo"), one(admin, "users", "rival")
     (only,) = demo.get(V3 + "/role_assignments").json()["role_assignments"]
     assert only["user"]["id"] == mine["id"]
@@ -194,7 +194,7 @@ def test_somebody_lists_their_own_assignments_only(demo: TestClient, admin: Test
         ("groups", "group", 0),
     ],
 )
-def test_what_never_changes(admin: TestClient, plural: str, singular: str, count: int) -> None:
+def test_what_never_changes(admin: Client, plural: str, singular: str, count: int) -> None:
     rows = admin.get(f"{V3}/{plural}").json()[plural]
     assert len(rows) == count
     for row in rows:
@@ -205,7 +205,7 @@ def test_what_never_changes(admin: TestClient, plural: str, singular: str, count
     assert admin.post(f"{V3}/{plural}", json={singular: {"name": "x"}}).status_code == 403
 
 
-def test_which_role_implies_which(admin: TestClient) -> None:
+def test_which_role_implies_which(admin: Client) -> None:
     found = admin.get(V3 + "/role_inferences").json()["role_inferences"]
     assert [(e["prior_role"]["name"], [r["name"] for r in e["implies"]]) for e in found] == [
         ("admin", ["member", "reader"]),
@@ -213,7 +213,7 @@ def test_which_role_implies_which(admin: TestClient) -> None:
     ]
 
 
-def test_an_unknown_path_is_answered_in_identitys_shape(admin: TestClient) -> None:
+def test_an_unknown_path_is_answered_in_identitys_shape(admin: Client) -> None:
     response = admin.get(V3 + "/credentials")
     assert response.status_code == 404
     assert response.json()["error"]["title"] == "Not Found"

@@ -5,25 +5,25 @@ import time
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from netglass.base.errors import Unauthorized
 from netglass.control.identity import ROLE_BY_NAME
 from netglass.model.resources import RevokedToken
+from support.clients import Client
 
 PROJECT = {"project": {"name": "demo", "domain": {"name": "Default"}}}
 TOKENS = "/identity/v3/auth/tokens"
 
 
-def project_id(client: TestClient, name: str) -> str:
+def project_id(client: Client, name: str) -> str:
     return str(client.get(f"/identity/v3/projects?name={name}").json()["projects"][0]["id"])
 
 
-def user_id(client: TestClient, name: str) -> str:
+def user_id(client: Client, name: str) -> str:
     return str(client.get(f"/identity/v3/users?name={name}").json()["users"][0]["id"])
 
 
-def works(client: TestClient) -> bool:
+def works(client: Client) -> bool:
     status = client.get("/identity/v3/auth/projects").status_code
     assert status in (200, 401)
     return status == 200
@@ -134,9 +134,7 @@ def test_a_token_gets_a_token_that_ends_with_it(served: Any) -> None:
     assert new["project"]["name"] == "demo"
 
 
-def test_a_token_is_validated_by_its_holder_and_by_admins_only(
-    served: Any, admin: TestClient, demo: TestClient
-) -> None:
+def test_a_token_is_validated_by_its_holder_and_by_admins_only(served: Any, admin: Client, demo: Client) -> None:
     mine = demo.headers["X-Auth-Token"]
     for client in (demo, admin):
         response = client.get(TOKENS, headers={"X-Subject-Token": mine})
@@ -150,7 +148,7 @@ def test_a_token_is_validated_by_its_holder_and_by_admins_only(
     assert admin.get(TOKENS, headers={"X-Subject-Token": "nothing"}).status_code == 404
 
 
-def test_a_revoked_token_is_worth_nothing_and_others_are(served: Any, admin: TestClient, demo: TestClient) -> None:
+def test_a_revoked_token_is_worth_nothing_and_others_are(served: Any, admin: Client, demo: Client) -> None:
     other = served.as_("demo")
     assert admin.delete(TOKENS, headers={"X-Subject-Token": demo.headers["X-Auth-Token"]}).status_code == 204
     assert not works(demo)
@@ -158,7 +156,7 @@ def test_a_revoked_token_is_worth_nothing_and_others_are(served: Any, admin: Tes
     assert served.store.snapshot.count(RevokedToken) == 1
 
 
-def test_a_token_expires(served: Any, demo: TestClient) -> None:
+def test_a_token_expires(served: Any, demo: Client) -> None:
     served.now += 3599
     assert works(demo)
     served.now += 1
@@ -172,7 +170,7 @@ def test_what_is_no_token_is_refused(served: Any, token: str) -> None:
         served.tokens.caller(token, "req")
 
 
-def test_a_token_of_another_cloud_is_refused(served: Any, demo: TestClient) -> None:
+def test_a_token_of_another_cloud_is_refused(served: Any, demo: Client) -> None:
     token = demo.headers["X-Auth-Token"]
     changed = token[:40] + ("A" if token[40] != "A" else "B") + token[41:]
     for other in (changed, token + "x", token + "!", " " + token):
@@ -180,7 +178,7 @@ def test_a_token_of_another_cloud_is_refused(served: Any, demo: TestClient) -> N
             served.tokens.caller(other, "req")
 
 
-def test_what_is_withdrawn_is_gone_at_once(served: Any, admin: TestClient) -> None:
+def test_what_is_withdrawn_is_gone_at_once(served: Any, admin: Client) -> None:
     who, where = user_id(admin, "demo"), project_id(admin, "demo")
     user, project = f"/identity/v3/users/{who}", f"/identity/v3/projects/{where}"
     role = f"{project}/users/{who}/roles/{ROLE_BY_NAME['member'].id}"
@@ -215,7 +213,7 @@ def test_what_is_withdrawn_is_gone_at_once(served: Any, admin: TestClient) -> No
     assert not works(demo)
 
 
-def test_a_role_that_is_raised_counts_for_tokens_that_are_out(served: Any, admin: TestClient) -> None:
+def test_a_role_that_is_raised_counts_for_tokens_that_are_out(served: Any, admin: Client) -> None:
     watcher = served.as_("watcher")
     network = {"network": {"name": "n"}}
     assert watcher.post("/v2.0/networks", json=network).status_code == 403
@@ -225,7 +223,7 @@ def test_a_role_that_is_raised_counts_for_tokens_that_are_out(served: Any, admin
     assert watcher.post("/v2.0/networks", json=network).status_code == 201
 
 
-def test_users_change_their_own_password_and_no_other(served: Any, admin: TestClient, demo: TestClient) -> None:
+def test_users_change_their_own_password_and_no_other(served: Any, admin: Client, demo: Client) -> None:
     mine, theirs = (f"/identity/v3/users/{user_id(admin, name)}/password" for name in ("demo", "rival"))
     change = {"user": {"original_password": "demo-secret", "password": "better"}}
     assert demo.post(theirs, json=change).status_code == 404
@@ -259,7 +257,7 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password(served: Any) -> None:
     assert 0.5 < cost("nobody") / cost("demo") < 2
 
 
-def test_no_secret_is_logged_or_shown(served: Any, admin: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_logged_or_shown(served: Any, admin: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     body = {"user": {"name": "carol", "password": "carols-own"}}
     made = admin.post("/identity/v3/users", json=body)
@@ -272,7 +270,7 @@ def test_no_secret_is_logged_or_shown(served: Any, admin: TestClient, caplog: py
         assert secret not in shown
 
 
-def test_services_hang_together_for_a_fresh_token(demo: TestClient) -> None:
+def test_services_hang_together_for_a_fresh_token(demo: Client) -> None:
     catalog = demo.get("/identity/v3/auth/catalog").json()["catalog"]
     paths = [entry["endpoints"][0]["url"].removeprefix("http://cloud.test:9696") for entry in catalog]
     assert [demo.get(path or "/").status_code for path in paths] == [200, 200, 200, 300]

@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from netglass.model.resources import Image, Project
+from support.clients import Client
 
 V2 = "/image/v2"
 
@@ -15,7 +15,7 @@ def light(served: Any) -> str:
     return str(next(served.store.snapshot.all(Image)).id)
 
 
-def found(client: TestClient, query: str = "") -> list[str]:
+def found(client: Client, query: str = "") -> list[str]:
     response = client.get(f"{V2}/images{query}")
     assert response.status_code == 200, response.text
     return [image["name"] for image in response.json()["images"]]
@@ -33,7 +33,7 @@ def test_versions_need_no_token(served: Any) -> None:
         assert (version["status"], version["links"][0]["href"]) == ("CURRENT", "http://cloud.test:9696/image/v2/")
 
 
-def test_the_light_image_is_there(demo: TestClient, light: str) -> None:
+def test_the_light_image_is_there(demo: Client, light: str) -> None:
     image = demo.get(f"{V2}/images/{light}").json()
     assert (image["name"], image["status"], image["visibility"], image["netglass_guest"]) == (
         "light",
@@ -46,7 +46,7 @@ def test_the_light_image_is_there(demo: TestClient, light: str) -> None:
     assert listed["schema"] == "/v2/schemas/images"
 
 
-def test_a_name_is_no_id(demo: TestClient) -> None:
+def test_a_name_is_no_id(demo: Client) -> None:
     assert demo.get(V2 + "/images/light").status_code == 404
     assert found(demo, "?name=light") == ["light"]
 
@@ -69,21 +69,21 @@ def test_a_name_is_no_id(demo: TestClient) -> None:
         ("?name=in:light,dark", ["light"]),
     ],
 )
-def test_filters(demo: TestClient, query: str, names: list[str]) -> None:
+def test_filters(demo: Client, query: str, names: list[str]) -> None:
     assert found(demo, query) == names
 
 
-def test_ids_may_be_listed(demo: TestClient, light: str) -> None:
+def test_ids_may_be_listed(demo: Client, light: str) -> None:
     assert found(demo, f"?id=in:{light},other") == ["light"]
     assert found(demo, "?id=in:other") == []
 
 
 @pytest.mark.parametrize("query", ["?limit=x", "?sort=colour", "?sort=name:up", "?marker=nothing"])
-def test_bad_queries(demo: TestClient, query: str) -> None:
+def test_bad_queries(demo: Client, query: str) -> None:
     assert demo.get(V2 + "/images" + query).status_code == 400
 
 
-def test_private_images_are_their_projects(served: Any, demo: TestClient, rival: TestClient, admin: TestClient) -> None:
+def test_private_images_are_their_projects(served: Any, demo: Client, rival: Client, admin: Client) -> None:
     owner = next(p.id for p in served.store.snapshot.all(Project) if p.name == "demo")
     put(served, Image(id="own", name="own", visibility="private", project_id=owner))
     assert sorted(found(demo)) == ["light", "own"]
@@ -92,7 +92,7 @@ def test_private_images_are_their_projects(served: Any, demo: TestClient, rival:
     assert rival.get(V2 + "/images/own").status_code == 404
 
 
-def test_pages_fit_together(served: Any, demo: TestClient) -> None:
+def test_pages_fit_together(served: Any, demo: Client) -> None:
     put(served, *(Image(id=f"i{n}", name=f"i{n}") for n in range(4)))
     url, names = "/v2/images?limit=2", []
     while url:
@@ -102,13 +102,13 @@ def test_pages_fit_together(served: Any, demo: TestClient) -> None:
     assert sorted(names) == ["i0", "i1", "i2", "i3", "light"]
 
 
-def test_nothing_is_uploaded_or_deleted(demo: TestClient, light: str) -> None:
+def test_nothing_is_uploaded_or_deleted(demo: Client, light: str) -> None:
     assert demo.post(V2 + "/images", json={"name": "x"}).status_code == 403
     assert demo.delete(f"{V2}/images/{light}").status_code == 403
     assert demo.get(f"{V2}/images/{light}/file").status_code == 404
 
 
-def test_schemas(demo: TestClient) -> None:
+def test_schemas(demo: Client) -> None:
     assert demo.get(V2 + "/schemas/image").json()["name"] == "image"
     assert demo.get(V2 + "/schemas/images").json()["name"] == "images"
 

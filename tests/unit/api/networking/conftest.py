@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from networking_cloud import Cloud, made
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def cloud(database_url: str) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def public(cloud: Cloud, admin: TestClient) -> str:
+def public(cloud: Cloud, admin: Client) -> str:
     """An external network with a subnet, and a host that carries it and all others; gives the network's id."""
     cloud.register("control", "network")
     network = made(admin, "networks", "network", **{"name": "public", "router:external": True})["id"]
@@ -26,20 +27,20 @@ def public(cloud: Cloud, admin: TestClient) -> str:
 
 
 @pytest.fixture
-def admin(cloud: Cloud) -> TestClient:
+def admin(cloud: Cloud) -> Client:
     return cloud.as_("admin")
 
 
 @pytest.fixture
-def alice(cloud: Cloud) -> TestClient:
+def alice(cloud: Cloud) -> Client:
     return cloud.as_("alice")
 
 
 @pytest.fixture
-def bob(cloud: Cloud) -> TestClient:
+def bob(cloud: Cloud) -> Client:
     return cloud.as_("bob")
 
 
 @pytest.fixture
-def rita(cloud: Cloud) -> TestClient:
+def rita(cloud: Cloud) -> Client:
     return cloud.as_("rita")

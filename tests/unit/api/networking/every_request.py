@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from networking_cloud import Cloud, made
-from starlette.testclient import TestClient
 
 from netglass.api.networking.assemble import OPERATIONS
 from netglass.api.networking.declare import Operation
 from netglass.api.networking.resources import AGENT, RESOURCES
+from support.clients import Client
 
 # What cannot be made out of the schema alone; `{name}` is the id of alice's thing of that name.
 _POSTED: dict[str, dict[str, Any]] = {
@@ -76,7 +76,7 @@ class Ask:
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
-    def send(self, client: TestClient, ids: dict[str, str]) -> Any:
+    def send(self, client: Client, ids: dict[str, str]) -> Any:
         """Sends it, with these ids."""
         return client.request(self.method, self.path.format(**ids), json=_filled(self.body, ids))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from netglass.api import networking
 from netglass.api.questions import Questions
@@ -24,6 +23,7 @@ from netglass.model.resources import HostSettings, Project, RoleAssignment, User
 from netglass.store.healings import Healings
 from netglass.store.reports import Reports
 from netglass.store.store import Store
+from support.clients import Client
 
 # who -> (project, role)
 PEOPLE = {
@@ -59,7 +59,7 @@ class Cloud:
             settings=settings,
             public_url="http://cloud.test:9696",
         )
-        self.client = TestClient(Starlette(routes=networking.routes(self.services)), "http://cloud.test:9696")
+        self.client = Client(Starlette(routes=networking.routes(self.services)), "http://cloud.test:9696")
         self.store.commit(_people, ROOT)
 
     def token_for(self, who: str, project: str) -> str:
@@ -67,9 +67,9 @@ class Cloud:
         assert user is not None
         return self.tokens.issue(user, project, ("password",))[0]
 
-    def as_(self, who: str) -> TestClient:
+    def as_(self, who: str) -> Client:
         """Gives a client that shows this person's token."""
-        return TestClient(
+        return Client(
             self.client.app, "http://cloud.test:9696", headers={"X-Auth-Token": self.token_for(who, PEOPLE[who][0])}
         )
 
@@ -89,7 +89,7 @@ class Cloud:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def made(client: TestClient, path: str, resource: str, /, **wanted: Any) -> dict[str, Any]:
+def made(client: Client, path: str, resource: str, /, **wanted: Any) -> dict[str, Any]:
     """Makes an object, and gives it as it is shown; `path` is below /v2.0."""
     answer = client.post(f"/v2.0/{path}", json={resource: wanted})
     assert answer.status_code == 201, answer.text

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
 
 from netglass.api.networking.resources import NETWORK, PORT, RESOURCES, SUBNET
 from netglass.model.caller import CloudSettings
+from support.clients import Client
 
 TEXTS = st.one_of(
     st.text(max_size=20),
@@ -53,7 +53,7 @@ def things(cloud: Cloud) -> dict[str, str]:
     return {"network": network, "subnet": subnet, "port": port}
 
 
-def _answered(cloud: Cloud, client: TestClient, method: str, path: str, body: Any) -> None:
+def _answered(cloud: Cloud, client: Client, method: str, path: str, body: Any) -> None:
     before = cloud.store.snapshot
     answer = client.request(method, path, json=body)
     assert answer.status_code < 500 or answer.json()["NeutronError"]["type"] == "NoNetworkAvailable", answer.text

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 BODY_LIMIT = 1024 * 1024
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -19,13 +20,13 @@ BodyCase = tuple[bytes, dict[str, str], int, str, str]  # with headers
 
 
 @pytest.fixture
-def network(alice: TestClient) -> str:
+def network(alice: Client) -> str:
     made: str = alice.post("/v2.0/networks", json={"network": {"name": "n"}}).json()["network"]["id"]
     return made
 
 
 @pytest.fixture
-def subnet(alice: TestClient, network: str) -> str:
+def subnet(alice: Client, network: str) -> str:
     body = {"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"}}
     made: str = alice.post("/v2.0/subnets", json=body).json()["subnet"]["id"]
     return made
@@ -63,7 +64,7 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize("case", NETWORKS)
-def test_a_network_that_cannot_be_is_refused(cloud: Cloud, alice: TestClient, case: Case) -> None:
+def test_a_network_that_cannot_be_is_refused(cloud: Cloud, alice: Client, case: Case) -> None:
     wanted, status, fault, words = case
     before = cloud.store.snapshot
     refused(alice.post("/v2.0/networks", json={"network": wanted}), status, fault, words)
@@ -97,7 +98,7 @@ PROVIDER = [
 
 
 @pytest.mark.parametrize("case", PROVIDER)
-def test_a_segment_that_cannot_be_is_refused(cloud: Cloud, admin: TestClient, case: Case) -> None:
+def test_a_segment_that_cannot_be_is_refused(cloud: Cloud, admin: Client, case: Case) -> None:
     wanted, status, fault, words = case
     taken = {"provider:network_type": "vlan", "provider:physical_network": "default", "provider:segmentation_id": 77}
     assert admin.post("/v2.0/networks", json={"network": taken}).status_code == 201
@@ -106,7 +107,7 @@ def test_a_segment_that_cannot_be_is_refused(cloud: Cloud, admin: TestClient, ca
     assert cloud.store.snapshot is before
 
 
-def test_an_empty_pool_of_segments_is_a_clear_fault(cloud: Cloud, admin: TestClient) -> None:
+def test_an_empty_pool_of_segments_is_a_clear_fault(cloud: Cloud, admin: Client) -> None:
     projects = [f"p{i % 3}" for i in range(10)]
     for project in projects:
         assert admin.post("/v2.0/networks", json={"network": {"project_id": project}}).status_code == 201
@@ -152,7 +153,7 @@ SUBNETS = [
 
 
 @pytest.mark.parametrize("case", SUBNETS)
-def test_a_subnet_that_cannot_be_is_refused(cloud: Cloud, alice: TestClient, network: str, case: LackingCase) -> None:
+def test_a_subnet_that_cannot_be_is_refused(cloud: Cloud, alice: Client, network: str, case: LackingCase) -> None:
     wanted, without, status, fault, words = case
     values = {"network_id": network, "ip_version": 4, "cidr": "10.9.0.0/24"} | wanted
     body = {name: value for name, value in values.items() if name not in without}
@@ -161,7 +162,7 @@ def test_a_subnet_that_cannot_be_is_refused(cloud: Cloud, alice: TestClient, net
     assert cloud.store.snapshot is before
 
 
-def test_an_overlapping_subnet_is_refused(cloud: Cloud, alice: TestClient, network: str, subnet: str) -> None:
+def test_an_overlapping_subnet_is_refused(cloud: Cloud, alice: Client, network: str, subnet: str) -> None:
     before = cloud.store.snapshot
     body = {"subnet": {"network_id": network, "ip_version": 4, "cidr": "10.0.0.128/25"}}
     refused(alice.post("/v2.0/subnets", json=body), 400, "InvalidInput", "overlaps with another subnet")
@@ -197,9 +198,7 @@ PORTS = [
 
 
 @pytest.mark.parametrize("case", PORTS)
-def test_a_port_that_cannot_be_is_refused(
-    cloud: Cloud, alice: TestClient, network: str, subnet: str, case: Case
-) -> None:
+def test_a_port_that_cannot_be_is_refused(cloud: Cloud, alice: Client, network: str, subnet: str, case: Case) -> None:
     wanted, status, fault, words = case
     there = {"network_id": network, "mac_address": "fa:16:3e:00:00:99", "fixed_ips": [{"ip_address": "10.0.0.99"}]}
     assert alice.post("/v2.0/ports", json={"port": there}).status_code == 201
@@ -208,7 +207,7 @@ def test_a_port_that_cannot_be_is_refused(
     assert cloud.store.snapshot is before
 
 
-def test_over_quota_is_refused(cloud: Cloud, alice: TestClient) -> None:
+def test_over_quota_is_refused(cloud: Cloud, alice: Client) -> None:
     for _ in range(5):
         assert alice.post("/v2.0/networks", json={"network": {}}).status_code == 201
     before = cloud.store.snapshot
@@ -216,7 +215,7 @@ def test_over_quota_is_refused(cloud: Cloud, alice: TestClient) -> None:
     assert cloud.store.snapshot is before
 
 
-def test_a_bulk_of_which_one_cannot_be_makes_none(cloud: Cloud, alice: TestClient) -> None:
+def test_a_bulk_of_which_one_cannot_be_makes_none(cloud: Cloud, alice: Client) -> None:
     before = cloud.store.snapshot
     wanted = [{"name": "a"}, {"name": "b"}, {"name": "c", "mtu": 9000}]
     refused(alice.post("/v2.0/networks", json={"networks": wanted}), 400, "InvalidInput")
@@ -245,14 +244,14 @@ BODIES = [
 
 
 @pytest.mark.parametrize("case", BODIES)
-def test_a_body_that_cannot_be_read_is_refused(cloud: Cloud, alice: TestClient, case: BodyCase) -> None:
+def test_a_body_that_cannot_be_read_is_refused(cloud: Cloud, alice: Client, case: BodyCase) -> None:
     body, headers, status, fault, words = case
     before = cloud.store.snapshot
     refused(alice.post("/v2.0/networks", content=body, headers=headers), status, fault, words)
     assert cloud.store.snapshot is before
 
 
-def test_a_very_long_list_is_refused_quickly(cloud: Cloud, alice: TestClient, network: str) -> None:
+def test_a_very_long_list_is_refused_quickly(cloud: Cloud, alice: Client, network: str) -> None:
     """Each list fits into the largest body; comparing all pairs of its items would take minutes."""
     routes = [{"destination": "10.1.0.0/16", "nexthop": f"10.{i >> 8}.{i & 255}.1"} for i in range(15_000)]
     cidr = {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/8"}
@@ -282,15 +281,15 @@ QUERIES = [
 
 
 @pytest.mark.parametrize(("query", "fault", "words"), QUERIES)
-def test_a_query_that_cannot_be_is_refused(alice: TestClient, query: str, fault: str, words: str) -> None:
+def test_a_query_that_cannot_be_is_refused(alice: Client, query: str, fault: str, words: str) -> None:
     refused(alice.get(f"/v2.0/networks?{query}"), 400, fault, words)
 
 
-def test_an_unknown_half_of_fixed_ips_is_refused(alice: TestClient) -> None:
+def test_an_unknown_half_of_fixed_ips_is_refused(alice: Client) -> None:
     refused(alice.get("/v2.0/ports?fixed_ips=mac=1"), 400, "InvalidInput", "ip_address=")
 
 
-def test_a_marker_that_is_not_there_is_not_found(alice: TestClient) -> None:
+def test_a_marker_that_is_not_there_is_not_found(alice: Client) -> None:
     refused(alice.get("/v2.0/networks?limit=1&marker=nowhere"), 404, "NetworkNotFound", "nowhere")
 
 
@@ -316,7 +315,7 @@ def test_a_token_that_somebody_made_up_is_refused(cloud: Cloud) -> None:
     assert response.status_code == 401
 
 
-def test_what_is_not_there_is_not_found_in_neutrons_words(alice: TestClient) -> None:
+def test_what_is_not_there_is_not_found_in_neutrons_words(alice: Client) -> None:
     for collection, title in (("networks", "Network"), ("subnets", "Subnet"), ("ports", "Port")):
         for method in ("GET", "DELETE"):
             answer = alice.request(method, f"/v2.0/{collection}/my-name")
@@ -327,7 +326,7 @@ def test_what_is_not_there_is_not_found_in_neutrons_words(alice: TestClient) -> 
     refused(alice.post("/v2.0/availability_zones", json={}), 405, "HTTPMethodNotAllowed")
 
 
-def test_read_only_attributes_cannot_be_updated(cloud: Cloud, admin: TestClient, network: str, subnet: str) -> None:
+def test_read_only_attributes_cannot_be_updated(cloud: Cloud, admin: Client, network: str, subnet: str) -> None:
     before = cloud.store.snapshot
     for path, name, changes in (
         (f"networks/{network}", "status", {"network": {"status": "DOWN"}}),

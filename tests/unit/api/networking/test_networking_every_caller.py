@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from every_request import Ask, every_ask, of_the_cloud, things_of
 from networking_cloud import Cloud, made
-from starlette.testclient import TestClient
 
 from netglass.api.networking.policy import POLICY, admin
 from netglass.api.networking.resources import RESOURCES
 from netglass.model.caller import CloudSettings
+from support.clients import Client
 
 ASKS = tuple(every_ask())
 OF_THE_CLOUD = ("agents", "dhcp-agents", "default-security-group-rules", "extensions")
@@ -131,7 +131,7 @@ GUARDED = [
 
 @pytest.mark.parametrize(("resource", "attribute"), GUARDED, ids=lambda one: one.name)
 def test_an_administrators_attribute_is_not_put_back_to_its_default_by_others(
-    stage: Stage, alice_of: TestClient, resource: Any, attribute: Any
+    stage: Stage, alice_of: Client, resource: Any, attribute: Any
 ) -> None:
     """CVE-2014-6414: neither its default nor the value that it has already."""
     path = f"/v2.0/{resource.path or resource.collection}/{stage.alice[resource.path or resource.collection]}"
@@ -146,5 +146,5 @@ def test_an_administrators_attribute_is_not_put_back_to_its_default_by_others(
 
 
 @pytest.fixture
-def alice_of(stage: Stage) -> TestClient:
+def alice_of(stage: Stage) -> Client:
     return stage.cloud.as_("alice")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 
-def make(client: TestClient, collection: str, **values: Any) -> dict[str, Any]:
+def make(client: Client, collection: str, **values: Any) -> dict[str, Any]:
     name = collection.removesuffix("s")
     answer = client.post(f"/v2.0/{collection}", json={name: values})
     assert answer.status_code == 201, answer.text
@@ -17,7 +18,7 @@ def make(client: TestClient, collection: str, **values: Any) -> dict[str, Any]:
     return made
 
 
-def test_a_network_is_made_shown_changed_and_deleted(admin: TestClient) -> None:
+def test_a_network_is_made_shown_changed_and_deleted(admin: Client) -> None:
     made = make(admin, "networks", name="n", description="d", tags=["b", "a"])
     assert made == {
         "id": made["id"],
@@ -59,7 +60,7 @@ def test_a_network_is_made_shown_changed_and_deleted(admin: TestClient) -> None:
     assert admin.get(path).status_code == 404
 
 
-def test_an_update_that_changes_nothing_takes_no_revision(cloud: Cloud, alice: TestClient) -> None:
+def test_an_update_that_changes_nothing_takes_no_revision(cloud: Cloud, alice: Client) -> None:
     made = make(alice, "networks", name="n")
     before = cloud.store.snapshot
     answer = alice.put(f"/v2.0/networks/{made['id']}", json={"network": {"name": "n"}})
@@ -67,7 +68,7 @@ def test_an_update_that_changes_nothing_takes_no_revision(cloud: Cloud, alice: T
     assert cloud.store.snapshot is before
 
 
-def test_a_subnet_shows_what_was_chosen_for_it(alice: TestClient) -> None:
+def test_a_subnet_shows_what_was_chosen_for_it(alice: Client) -> None:
     network = make(alice, "networks")
     made = make(alice, "subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
     assert made == {
@@ -97,7 +98,7 @@ def test_a_subnet_shows_what_was_chosen_for_it(alice: TestClient) -> None:
     assert alice.get(f"/v2.0/networks/{network['id']}").json()["network"]["subnets"] == [made["id"]]
 
 
-def test_a_subnet_without_gateway_keeps_none(alice: TestClient) -> None:
+def test_a_subnet_without_gateway_keeps_none(alice: Client) -> None:
     network = make(alice, "networks")
     made = make(alice, "subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24", gateway_ip=None)
     assert made["gateway_ip"] is None
@@ -109,7 +110,7 @@ def test_a_subnet_without_gateway_keeps_none(alice: TestClient) -> None:
     assert answer["allocation_pools"] == pools["allocation_pools"]
 
 
-def test_text_of_addresses_is_made_canonical(alice: TestClient) -> None:
+def test_text_of_addresses_is_made_canonical(alice: Client) -> None:
     network = make(alice, "networks")
     made = make(
         alice,
@@ -127,7 +128,7 @@ def test_text_of_addresses_is_made_canonical(alice: TestClient) -> None:
     assert port["mac_address"] == "fa:16:3e:00:00:0a"
 
 
-def test_a_port_is_bound_and_unbound(cloud: Cloud, admin: TestClient) -> None:
+def test_a_port_is_bound_and_unbound(cloud: Cloud, admin: Client) -> None:
     cloud.register("c1", "hypervisor")
     network = make(admin, "networks")
     port = make(admin, "ports", network_id=network["id"])
@@ -156,7 +157,7 @@ def test_a_port_is_bound_and_unbound(cloud: Cloud, admin: TestClient) -> None:
     assert [item["id"] for item in found] == [port["id"]]
 
 
-def test_only_administrators_see_how_a_port_is_bound(alice: TestClient, admin: TestClient) -> None:
+def test_only_administrators_see_how_a_port_is_bound(alice: Client, admin: Client) -> None:
     network = make(alice, "networks")
     port = make(alice, "ports", network_id=network["id"])
     assert [name for name in port if name.startswith("binding:")] == ["binding:vnic_type"]
@@ -170,7 +171,7 @@ def test_only_administrators_see_how_a_port_is_bound(alice: TestClient, admin: T
     }
 
 
-def test_extra_dhcp_options_come_and_go(alice: TestClient) -> None:
+def test_extra_dhcp_options_come_and_go(alice: Client) -> None:
     network = make(alice, "networks")
     port = make(
         alice,
@@ -190,7 +191,7 @@ def test_extra_dhcp_options_come_and_go(alice: TestClient) -> None:
     assert [option["opt_name"] for option in answer["extra_dhcp_opts"]] == ["tftp-server"]
 
 
-def test_several_are_made_in_one_commit(cloud: Cloud, alice: TestClient) -> None:
+def test_several_are_made_in_one_commit(cloud: Cloud, alice: Client) -> None:
     network = make(alice, "networks")
     before = cloud.store.snapshot.revision
     wanted = [{"network_id": network["id"], "name": f"p{i}"} for i in range(10)]
@@ -201,19 +202,19 @@ def test_several_are_made_in_one_commit(cloud: Cloud, alice: TestClient) -> None
     assert cloud.store.snapshot.revision == before + 1
 
 
-def test_a_bulk_may_wrap_each_object_in_its_name(alice: TestClient) -> None:
+def test_a_bulk_may_wrap_each_object_in_its_name(alice: Client) -> None:
     answer = alice.post("/v2.0/networks", json={"networks": [{"network": {"name": "a"}}]})
     assert [network["name"] for network in answer.json()["networks"]] == ["a"]
 
 
-def test_an_administrator_makes_objects_for_a_project(admin: TestClient, bob: TestClient) -> None:
+def test_an_administrator_makes_objects_for_a_project(admin: Client, bob: Client) -> None:
     for name in ("project_id", "tenant_id"):
         made = make(admin, "networks", **{name: "blue"})
         assert bob.get(f"/v2.0/networks/{made['id']}").json()["network"]["project_id"] == "blue"
 
 
 @pytest.mark.parametrize("verb", ["put", "delete", "tags"])
-def test_a_change_may_insist_on_a_revision(alice: TestClient, verb: str) -> None:
+def test_a_change_may_insist_on_a_revision(alice: Client, verb: str) -> None:
     made = make(alice, "networks")
     path = f"/v2.0/networks/{made['id']}"
 
@@ -235,12 +236,12 @@ def test_a_change_may_insist_on_a_revision(alice: TestClient, verb: str) -> None
     assert change("revision_number=1").status_code in (200, 201, 204)
 
 
-def test_every_answer_names_its_request(alice: TestClient) -> None:
+def test_every_answer_names_its_request(alice: Client) -> None:
     assert alice.get("/v2.0/networks").headers["X-Openstack-Request-Id"].startswith("req-")
     assert alice.get("/v2.0/networks/x").headers["X-Openstack-Request-Id"].startswith("req-")
 
 
-def test_a_network_in_use_is_not_deleted(alice: TestClient) -> None:
+def test_a_network_in_use_is_not_deleted(alice: Client) -> None:
     network = make(alice, "networks")
     port = make(alice, "ports", network_id=network["id"])
     answer = alice.delete(f"/v2.0/networks/{network['id']}")

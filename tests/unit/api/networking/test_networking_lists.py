@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 
 @pytest.fixture
-def networks(admin: TestClient) -> dict[str, str]:
+def networks(admin: Client) -> dict[str, str]:
     """Makes five networks with names a to e; gives their ids by name."""
     wanted = [
         {"name": name, "description": words, "mtu": mtu, "admin_state_up": up}
@@ -27,7 +28,7 @@ def networks(admin: TestClient) -> dict[str, str]:
     return {network["name"]: network["id"] for network in made}
 
 
-def names(client: TestClient, query: str, collection: str = "networks") -> list[str]:
+def names(client: Client, query: str, collection: str = "networks") -> list[str]:
     answer = client.get(f"/v2.0/{collection}?{query}")
     assert answer.status_code == 200, answer.text
     return [item["name"] for item in answer.json()[collection]]
@@ -61,16 +62,16 @@ def names(client: TestClient, query: str, collection: str = "networks") -> list[
         ("revision_number=1", "abcde"),
     ],
 )
-def test_filters_choose(admin: TestClient, networks: dict[str, str], query: str, expected: str) -> None:
+def test_filters_choose(admin: Client, networks: dict[str, str], query: str, expected: str) -> None:
     assert sorted(names(admin, query)) == list(expected)
 
 
-def test_filters_by_several_ids_choose_each_once(admin: TestClient, networks: dict[str, str]) -> None:
+def test_filters_by_several_ids_choose_each_once(admin: Client, networks: dict[str, str]) -> None:
     query = f"id={networks['a']}&id={networks['b']}&id={networks['a']}"
     assert sorted(names(admin, query)) == ["a", "b"]
 
 
-def test_fields_choose_what_is_shown(admin: TestClient, networks: dict[str, str]) -> None:
+def test_fields_choose_what_is_shown(admin: Client, networks: dict[str, str]) -> None:
     answer = admin.get("/v2.0/networks?fields=name&fields=subnets&fields=unknown&name=a").json()["networks"]
     assert answer == [{"name": "a", "subnets": []}]
     answer = admin.get(f"/v2.0/networks/{networks['a']}?fields=mtu").json()["network"]
@@ -89,13 +90,11 @@ def test_fields_choose_what_is_shown(admin: TestClient, networks: dict[str, str]
         ("sort_key=admin_state_up&sort_dir=desc&sort_key=name&sort_dir=asc", "acdbe"),
     ],
 )
-def test_lists_are_sorted_by_several_keys(
-    admin: TestClient, networks: dict[str, str], query: str, expected: str
-) -> None:
+def test_lists_are_sorted_by_several_keys(admin: Client, networks: dict[str, str], query: str, expected: str) -> None:
     assert names(admin, query) == list(expected)
 
 
-def _walk(client: TestClient, path: str, relation: str) -> list[list[str]]:
+def _walk(client: Client, path: str, relation: str) -> list[list[str]]:
     """Follows a list's links; gives the names on each page."""
     pages = []
     while path:
@@ -107,7 +106,7 @@ def _walk(client: TestClient, path: str, relation: str) -> list[list[str]]:
     return pages
 
 
-def test_pages_lead_forward_and_back(admin: TestClient, networks: dict[str, str]) -> None:
+def test_pages_lead_forward_and_back(admin: Client, networks: dict[str, str]) -> None:
     forward = _walk(admin, "/v2.0/networks?limit=2&sort_key=name&sort_dir=asc", "next")
     assert forward == [["a", "b"], ["c", "d"], ["e"]]
     start = f"/v2.0/networks?limit=2&sort_key=name&sort_dir=asc&marker={networks['e']}&page_reverse=True"
@@ -117,29 +116,29 @@ def test_pages_lead_forward_and_back(admin: TestClient, networks: dict[str, str]
     assert [page for page in last if page] == [["d", "e"], ["b", "c"], ["a"]]
 
 
-def test_a_page_without_order_shows_everything_once(admin: TestClient, networks: dict[str, str]) -> None:
+def test_a_page_without_order_shows_everything_once(admin: Client, networks: dict[str, str]) -> None:
     pages = _walk(admin, "/v2.0/networks?limit=2", "next")
     assert sorted(name for page in pages for name in page) == list("abcde")
 
 
-def test_a_marker_that_no_longer_passes_the_filter_still_marks(admin: TestClient, networks: dict[str, str]) -> None:
+def test_a_marker_that_no_longer_passes_the_filter_still_marks(admin: Client, networks: dict[str, str]) -> None:
     query = f"mtu=1400&limit=5&sort_key=name&sort_dir=asc&marker={networks['b']}"
     assert names(admin, query) == ["c"]
     assert names(admin, f"{query}&page_reverse=True") == ["a"]
 
 
-def test_a_list_without_limit_has_no_links(admin: TestClient, networks: dict[str, str]) -> None:
+def test_a_list_without_limit_has_no_links(admin: Client, networks: dict[str, str]) -> None:
     assert "networks_links" not in admin.get("/v2.0/networks").json()
 
 
-def test_links_are_those_that_the_outside_can_follow(admin: TestClient, networks: dict[str, str]) -> None:
+def test_links_are_those_that_the_outside_can_follow(admin: Client, networks: dict[str, str]) -> None:
     links = admin.get("/v2.0/networks?limit=1&fields=id&fields=name").json()["networks_links"]
     assert [link["rel"] for link in links] == ["next", "previous"]
     assert all(link["href"].startswith("http://cloud.test:9696/v2.0/networks?limit=1&fields=id") for link in links)
 
 
 @pytest.fixture
-def ports(cloud: Cloud, admin: TestClient) -> dict[str, Any]:
+def ports(cloud: Cloud, admin: Client) -> dict[str, Any]:
     """Makes a network with two subnets and three ports p1 to p3."""
     network = admin.post("/v2.0/networks", json={"network": {}}).json()["network"]["id"]
     subnets = [
@@ -186,13 +185,13 @@ def ports(cloud: Cloud, admin: TestClient) -> dict[str, Any]:
         ("network_id=7c2ce9ed-40a1-4aa3-8c53-a4bb1ba2a0f1", ""),
     ],
 )
-def test_ports_are_found(admin: TestClient, ports: dict[str, Any], query: str, expected: str) -> None:
+def test_ports_are_found(admin: Client, ports: dict[str, Any], query: str, expected: str) -> None:
     found = names(admin, query.format(**ports), "ports")
     assert sorted(found) == [f"p{number}" for number in expected]
 
 
 def test_a_caller_lists_what_is_theirs_shared_or_on_their_networks(
-    cloud: Cloud, admin: TestClient, alice: TestClient, bob: TestClient, rita: TestClient
+    cloud: Cloud, admin: Client, alice: Client, bob: Client, rita: Client
 ) -> None:
     admin.post("/v2.0/networks", json={"network": {"name": "shared", "shared": True}})
     shared = alice.get("/v2.0/networks").json()["networks"][0]["id"]
@@ -211,7 +210,7 @@ def test_a_caller_lists_what_is_theirs_shared_or_on_their_networks(
     assert names(bob, "project_id=red") == []
 
 
-def test_hidden_attributes_can_be_neither_seen_nor_asked_by(alice: TestClient, networks: dict[str, str]) -> None:
+def test_hidden_attributes_can_be_neither_seen_nor_asked_by(alice: Client, networks: dict[str, str]) -> None:
     made = alice.post("/v2.0/networks", json={"network": {}}).json()["network"]
     assert not [name for name in made if name.startswith("provider:")]
     assert alice.get("/v2.0/networks?fields=provider:segmentation_id").json()["networks"] == [{}]

@@ -8,16 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
 
 from netglass.model.caller import CloudSettings
+from support.clients import Client
 
 CLIENTS = 8
 TURNS = 25  # each client's objects, made and deleted in an order of its own
 HELD = 9  # most that one client has at a time: eight of them want more than there is
 
 
-def _run(cloud: Cloud, make: Callable[[TestClient], Any], path: str, refused: tuple[int, str]) -> int:
+def _run(cloud: Cloud, make: Callable[[Client], Any], path: str, refused: tuple[int, str]) -> int:
     """Has every client make and delete; gives how many were made.  Nothing may be refused but as `refused` says."""
     name = path.rstrip("s")
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
 
 from netglass.api.networking.policy import POLICY, Target, anybody, asked_rules, check_policy, permits
 from netglass.api.networking.resources import NETWORK, PORT, RESOURCES
 from netglass.base.errors import Bug
 from netglass.model.caller import Caller
 from netglass.model.snapshot import Snapshot
+from support.clients import Client
 
 CIDR = {"ip_version": 4, "cidr": "10.2.0.0/24"}
 ADDRESS = [{"ip_address": "10.3.0.9"}]
@@ -116,7 +116,7 @@ def _forget(cloud: Cloud, ids: dict[str, str]) -> None:
             assert admin.delete(f"/v2.0/{collection}/{item['id']}").status_code in (204, 404)
 
 
-def test_agents_are_shown_to_administrators_only(cloud: Cloud, alice: TestClient, admin: TestClient) -> None:
+def test_agents_are_shown_to_administrators_only(cloud: Cloud, alice: Client, admin: Client) -> None:
     cloud.register("c1", "hypervisor")
     agents = admin.get("/v2.0/agents").json()["agents"]
     assert len(agents) == 1
@@ -124,16 +124,16 @@ def test_agents_are_shown_to_administrators_only(cloud: Cloud, alice: TestClient
     assert alice.get(f"/v2.0/agents/{agents[0]['id']}").status_code == 404
 
 
-def test_a_token_for_no_project_sees_and_makes_nothing(cloud: Cloud, admin: TestClient) -> None:
+def test_a_token_for_no_project_sees_and_makes_nothing(cloud: Cloud, admin: Client) -> None:
     admin.post("/v2.0/networks", json={"network": {"shared": True}})
-    nobody = TestClient(cloud.client.app, headers={"X-Auth-Token": cloud.token_for("alice", "")})
+    nobody = Client(cloud.client.app, headers={"X-Auth-Token": cloud.token_for("alice", "")})
     assert nobody.get("/v2.0/networks").json() == {"networks": []}
     answer = nobody.post("/v2.0/networks", json={"network": {}})
     assert answer.status_code == 400
     assert nobody.post("/v2.0/networks", json={"network": {"project_id": "red"}}).status_code == 400
 
 
-def test_a_member_cannot_take_a_dhcp_port_of_another_project(cloud: Cloud, admin: TestClient, bob: TestClient) -> None:
+def test_a_member_cannot_take_a_dhcp_port_of_another_project(cloud: Cloud, admin: Client, bob: Client) -> None:
     cloud.register("n1", "network")
     network = admin.post("/v2.0/networks", json={"network": {"shared": True}}).json()["network"]["id"]
     cidr = {"network_id": network, "ip_version": 4, "cidr": "10.3.0.0/24"}

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from networking_cloud import Cloud, made
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 
 class Forwarding:
     """Alice's floating IP, and a port behind her router."""
 
-    def __init__(self, client: TestClient, public: str) -> None:
+    def __init__(self, client: Client, public: str) -> None:
         self.client = client
         router = made(client, "routers", "router", external_gateway_info={"network_id": public})["id"]
         network = made(client, "networks", "network")["id"]
@@ -35,7 +36,7 @@ class Forwarding:
 
 
 @pytest.fixture
-def forwarding(public: str, alice: TestClient) -> Forwarding:
+def forwarding(public: str, alice: Client) -> Forwarding:
     return Forwarding(alice, public)
 
 
@@ -105,7 +106,7 @@ def test_values_that_cannot_be_are_refused_in_neutrons_words(forwarding: Forward
 
 
 def test_a_forwarding_is_found_beneath_its_own_floating_ip_only_and_by_its_owner(
-    cloud: Cloud, forwarding: Forwarding, public: str, admin: TestClient, bob: TestClient, rita: TestClient
+    cloud: Cloud, forwarding: Forwarding, public: str, admin: Client, bob: Client, rita: Client
 ) -> None:
     one = forwarding.make(external_port=8080, internal_port=80)
     theirs = made(bob, "floatingips", "floatingip", floating_network_id=public)["id"]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from networking_cloud import Cloud, made
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 
-def test_a_router_lives_from_its_gateway_to_its_last_interface(public: str, alice: TestClient) -> None:
+def test_a_router_lives_from_its_gateway_to_its_last_interface(public: str, alice: Client) -> None:
     router = made(alice, "routers", "router", name="r", external_gateway_info={"network_id": public})
     gateway = router["external_gateway_info"]
     assert (gateway["network_id"], gateway["enable_snat"]) == (public, True)
@@ -35,7 +36,7 @@ def test_a_router_lives_from_its_gateway_to_its_last_interface(public: str, alic
     assert alice.delete(path).status_code == 204
 
 
-def test_a_floating_ip_shows_its_port(public: str, alice: TestClient) -> None:
+def test_a_floating_ip_shows_its_port(public: str, alice: Client) -> None:
     router = made(alice, "routers", "router", external_gateway_info={"network_id": public})["id"]
     network = made(alice, "networks", "network", name="n")["id"]
     subnet = made(alice, "subnets", "subnet", network_id=network, ip_version=4, cidr="10.0.0.0/24")["id"]
@@ -54,7 +55,7 @@ def test_a_floating_ip_shows_its_port(public: str, alice: TestClient) -> None:
 
 
 def test_what_only_administrators_may_is_refused_to_others(
-    public: str, admin: TestClient, alice: TestClient, rita: TestClient, bob: TestClient
+    public: str, admin: Client, alice: Client, rita: Client, bob: Client
 ) -> None:
     router = made(alice, "routers", "router")["id"]
     floating = made(alice, "floatingips", "floatingip", floating_network_id=public)["id"]
@@ -79,7 +80,7 @@ def test_what_only_administrators_may_is_refused_to_others(
 
 
 def test_an_administrator_sees_and_moves_routers_by_agent(
-    cloud: Cloud, public: str, admin: TestClient, alice: TestClient
+    cloud: Cloud, public: str, admin: Client, alice: Client
 ) -> None:
     router = made(alice, "routers", "router", external_gateway_info={"network_id": public})["id"]
     agent = admin.get(f"/v2.0/routers/{router}/l3-agents").json()["agents"][0]
@@ -99,7 +100,7 @@ def test_an_administrator_sees_and_moves_routers_by_agent(
     assert alice.get(f"/v2.0/routers/{router}/l3-agents").status_code == 403
 
 
-def test_an_administrator_sees_and_moves_dhcp_by_agent(cloud: Cloud, admin: TestClient, alice: TestClient) -> None:
+def test_an_administrator_sees_and_moves_dhcp_by_agent(cloud: Cloud, admin: Client, alice: Client) -> None:
     for host in ("control", "control2"):
         cloud.register(host, "network")
     network = made(alice, "networks", "network")["id"]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 NOBODY = "6b2f7f2e-0000-4000-8000-000000000000"
 
 
-def made(client: TestClient, path: str, /, **wanted: Any) -> dict[str, Any]:
+def made(client: Client, path: str, /, **wanted: Any) -> dict[str, Any]:
     resource = path.replace("-", "_").removesuffix("s")
     answer = client.post(f"/v2.0/{path}", json={resource: wanted})
     assert answer.status_code == 201, answer.text
@@ -19,11 +20,11 @@ def made(client: TestClient, path: str, /, **wanted: Any) -> dict[str, Any]:
     return found
 
 
-def group(client: TestClient, **wanted: Any) -> dict[str, Any]:
+def group(client: Client, **wanted: Any) -> dict[str, Any]:
     return made(client, "security-groups", **wanted)
 
 
-def rule(client: TestClient, of: dict[str, Any], **wanted: Any) -> dict[str, Any]:
+def rule(client: Client, of: dict[str, Any], **wanted: Any) -> dict[str, Any]:
     return made(client, "security-group-rules", security_group_id=of["id"], **{"direction": "ingress", **wanted})
 
 
@@ -31,12 +32,12 @@ def fault(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["NeutronError"]["type"]
 
 
-def listed(client: TestClient, path: str, query: str = "") -> list[dict[str, Any]]:
+def listed(client: Client, path: str, query: str = "") -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = client.get(f"/v2.0/{path}{query}").json()[path.replace("-", "_")]
     return found
 
 
-def test_a_group_lives_from_its_making_to_its_deletion(alice: TestClient, rita: TestClient) -> None:
+def test_a_group_lives_from_its_making_to_its_deletion(alice: Client, rita: Client) -> None:
     mine = group(alice, name="web", description="servers")
     assert (mine["name"], mine["stateful"], mine["shared"], mine["tags"]) == ("web", True, False, [])
     assert {(r["direction"], r["ethertype"]) for r in mine["security_group_rules"]} == {
@@ -58,7 +59,7 @@ def test_a_group_lives_from_its_making_to_its_deletion(alice: TestClient, rita: 
     assert fault(alice.get(f"/v2.0/security-group-rules/{NOBODY}")) == (404, "SecurityGroupRuleNotFound")
 
 
-def test_a_rule_is_shown_as_it_was_made(alice: TestClient) -> None:
+def test_a_rule_is_shown_as_it_was_made(alice: Client) -> None:
     mine = group(alice)
     made_rule = rule(
         alice,
@@ -97,14 +98,14 @@ def test_a_rule_is_shown_as_it_was_made(alice: TestClient) -> None:
 
 
 @pytest.mark.parametrize(("kind", "code"), [(3, 2), (3, 0), (8, 0), (0, 0), (11, None)])
-def test_a_rule_names_icmp_type_and_code(alice: TestClient, kind: int, code: int | None) -> None:
+def test_a_rule_names_icmp_type_and_code(alice: Client, kind: int, code: int | None) -> None:
     mine = group(alice)
     for ethertype, protocol in (("IPv4", "icmp"), ("IPv6", "ipv6-icmp")):
         found = rule(alice, mine, ethertype=ethertype, protocol=protocol, port_range_min=kind, port_range_max=code)
         assert (found["protocol"], found["port_range_min"], found["port_range_max"]) == (protocol, kind, code)
 
 
-def test_a_protocol_may_be_a_number(alice: TestClient) -> None:
+def test_a_protocol_may_be_a_number(alice: Client) -> None:
     assert rule(alice, group(alice), protocol=17)["protocol"] == "17"
 
 
@@ -132,14 +133,14 @@ def test_a_protocol_may_be_a_number(alice: TestClient) -> None:
         ({"id": NOBODY}, 400, "not allowed in POST"),
     ],
 )
-def test_a_wrong_rule_is_refused(alice: TestClient, wanted: dict[str, Any], status: int, words: str) -> None:
+def test_a_wrong_rule_is_refused(alice: Client, wanted: dict[str, Any], status: int, words: str) -> None:
     body = {"security_group_id": group(alice)["id"], "direction": "ingress", "protocol": "tcp", **wanted}
     answer = alice.post("/v2.0/security-group-rules", json={"security_group_rule": body})
     assert answer.status_code == status
     assert words in answer.json()["NeutronError"]["message"]
 
 
-def test_conflicts_are_answered_as_neutron_does(alice: TestClient) -> None:
+def test_conflicts_are_answered_as_neutron_does(alice: Client) -> None:
     mine = group(alice)
     values = {"protocol": "tcp", "port_range_min": 66, "port_range_max": 67}
     rule(alice, mine, **values)
@@ -158,7 +159,7 @@ def test_conflicts_are_answered_as_neutron_does(alice: TestClient) -> None:
     assert fault(alice.delete(f"/v2.0/security-groups/{own['id']}")) == (409, "SecurityGroupCannotRemoveDefault")
 
 
-def test_rules_and_groups_are_made_many_at_once(alice: TestClient, admin: TestClient) -> None:
+def test_rules_and_groups_are_made_many_at_once(alice: Client, admin: Client) -> None:
     groups = alice.post("/v2.0/security-groups", json={"security_groups": [{"name": "a"}, {"name": "b"}]})
     first, second = groups.json()["security_groups"]
     assert [first["name"], second["name"]] == ["a", "b"]
@@ -177,7 +178,7 @@ def test_rules_and_groups_are_made_many_at_once(alice: TestClient, admin: TestCl
     assert (len(shown["security_group_rules"]), shown["revision_number"]) == (7, 2)
 
 
-def test_rules_are_found_by_what_they_say(alice: TestClient) -> None:
+def test_rules_are_found_by_what_they_say(alice: Client) -> None:
     mine, other = group(alice), group(alice)
     ssh = rule(alice, mine, protocol="tcp", port_range_min=22, port_range_max=22, remote_group_id=other["id"])
     for query in (
@@ -195,7 +196,7 @@ def test_rules_are_found_by_what_they_say(alice: TestClient) -> None:
     assert fields == [{"protocol": "tcp", "remote_group_id": other["id"]}]
 
 
-def test_a_port_has_its_projects_default_group_unless_it_says_otherwise(alice: TestClient, admin: TestClient) -> None:
+def test_a_port_has_its_projects_default_group_unless_it_says_otherwise(alice: Client, admin: Client) -> None:
     network = made(alice, "networks")["id"]
     port = made(alice, "ports", network_id=network)
     (default,) = listed(alice, "security-groups", "?name=default")
@@ -220,7 +221,7 @@ def test_a_port_has_its_projects_default_group_unless_it_says_otherwise(alice: T
     assert made(admin, "ports", network_id=network, project_id="red")["security_groups"] == [default["id"]]
 
 
-def test_a_port_may_send_from_more_addresses(alice: TestClient, admin: TestClient, bob: TestClient) -> None:
+def test_a_port_may_send_from_more_addresses(alice: Client, admin: Client, bob: Client) -> None:
     network = made(alice, "networks")["id"]
     pairs = [{"ip_address": "10.0.0.9"}, {"ip_address": "10.1.0.7/16", "mac_address": "fa:16:3e:00:00:01"}]
     port = made(alice, "ports", network_id=network, allowed_address_pairs=pairs)
@@ -265,9 +266,7 @@ def test_a_port_may_send_from_more_addresses(alice: TestClient, admin: TestClien
     assert bob.post("/v2.0/ports", json={"port": body}).status_code == 403
 
 
-def test_nobody_but_its_owner_changes_or_sees_a_group(
-    alice: TestClient, rita: TestClient, bob: TestClient, admin: TestClient
-) -> None:
+def test_nobody_but_its_owner_changes_or_sees_a_group(alice: Client, rita: Client, bob: Client, admin: Client) -> None:
     mine = group(alice)
     path, rules = f"/v2.0/security-groups/{mine['id']}", "/v2.0/security-group-rules"
     one = f"{rules}/{mine['security_group_rules'][0]['id']}"
@@ -290,7 +289,7 @@ def test_nobody_but_its_owner_changes_or_sees_a_group(
     assert alice.delete(f"{rules}/{foreign['id']}").status_code == 204
 
 
-def test_reading_makes_nothing(cloud: Cloud, bob: TestClient, admin: TestClient) -> None:
+def test_reading_makes_nothing(cloud: Cloud, bob: Client, admin: Client) -> None:
     before = cloud.store.snapshot
     for path in ("security-groups", "security-groups?project_id=nobody", "security-group-rules", "address-groups"):
         assert bob.get(f"/v2.0/{path}").status_code == 200
@@ -298,7 +297,7 @@ def test_reading_makes_nothing(cloud: Cloud, bob: TestClient, admin: TestClient)
     assert cloud.store.snapshot is before
 
 
-def test_a_group_has_tags(alice: TestClient) -> None:
+def test_a_group_has_tags(alice: Client) -> None:
     mine = group(alice, tags=["b", "a"])
     path = f"/v2.0/security-groups/{mine['id']}/tags"
     assert alice.get(path).json() == {"tags": ["a", "b"]}
@@ -306,9 +305,7 @@ def test_a_group_has_tags(alice: TestClient) -> None:
     assert [g["id"] for g in listed(alice, "security-groups", "?tags=a,c")] == [mine["id"]]
 
 
-def test_an_address_group_is_changed_by_adding_and_removing(
-    alice: TestClient, rita: TestClient, bob: TestClient
-) -> None:
+def test_an_address_group_is_changed_by_adding_and_removing(alice: Client, rita: Client, bob: Client) -> None:
     mine = made(alice, "address-groups", name="ag", addresses=["10.10.10.3/32", "192.168.0.10/24", "2001:db8::f00/64"])
     assert mine["addresses"] == ["10.10.10.3/32", "192.168.0.0/24", "2001:db8::/64"]
     path = f"/v2.0/address-groups/{mine['id']}"
@@ -337,7 +334,7 @@ def test_an_address_group_is_changed_by_adding_and_removing(
     assert alice.delete(path).status_code == 204
 
 
-def test_everybody_sees_and_administrators_choose_what_groups_begin_with(alice: TestClient, admin: TestClient) -> None:
+def test_everybody_sees_and_administrators_choose_what_groups_begin_with(alice: Client, admin: Client) -> None:
     path = "default-security-group-rules"
     found = listed(alice, path)
     shown = {(r["direction"], r["ethertype"], r["remote_group_id"], r["used_in_non_default_sg"]) for r in found}

@@ -7,7 +7,6 @@ import re
 import msgspec
 import pytest
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
 
 from netglass.api.networking import OPERATIONS
 from netglass.api.networking.openapi import openapi_document
@@ -15,15 +14,16 @@ from netglass.api.networking.resources import RESOURCES
 from netglass.model.caller import Caller
 from netglass.model.protocol import Report
 from netglass.model.resources import Host
+from support.clients import Client
 
 
 @pytest.fixture
-def path(alice: TestClient) -> str:
+def path(alice: Client) -> str:
     made = alice.post("/v2.0/networks", json={"network": {}}).json()["network"]
     return f"/v2.0/networks/{made['id']}"
 
 
-def test_tags_are_set_added_asked_for_and_taken(alice: TestClient, path: str) -> None:
+def test_tags_are_set_added_asked_for_and_taken(alice: Client, path: str) -> None:
     answer = alice.put(f"{path}/tags", json={"tags": ["red", "blue"]})
     assert (answer.status_code, answer.json()) == (200, {"tags": ["blue", "red"]})
     assert alice.put(f"{path}/tags/green").status_code == 201
@@ -46,7 +46,7 @@ def test_tags_are_set_added_asked_for_and_taken(alice: TestClient, path: str) ->
 
 
 @pytest.mark.parametrize("body", [{}, {"tags": "red"}, {"tags": ["a", "a"]}, {"tags": ["x" * 256]}, {"tags": [7]}])
-def test_tags_that_cannot_be_are_refused(cloud: Cloud, alice: TestClient, path: str, body: dict[str, object]) -> None:
+def test_tags_that_cannot_be_are_refused(cloud: Cloud, alice: Client, path: str, body: dict[str, object]) -> None:
     before = cloud.store.snapshot
     for verb in ("PUT", "POST"):
         answer = alice.request(verb, f"{path}/tags", json=body)
@@ -66,7 +66,7 @@ def test_tags_that_cannot_be_are_refused(cloud: Cloud, alice: TestClient, path: 
         ("tags=none", ""),
     ],
 )
-def test_lists_are_filtered_by_tags(alice: TestClient, query: str, expected: str) -> None:
+def test_lists_are_filtered_by_tags(alice: Client, query: str, expected: str) -> None:
     wanted = [("a", ["red"]), ("b", ["red", "blue"]), ("c", ["white"]), ("d", [])]
     body = {"networks": [{"name": name, "tags": tags} for name, tags in wanted]}
     assert alice.post("/v2.0/networks", json=body).status_code == 201
@@ -74,7 +74,7 @@ def test_lists_are_filtered_by_tags(alice: TestClient, query: str, expected: str
     assert sorted(network["name"] for network in found) == list(expected)
 
 
-def test_quotas_are_shown_set_counted_and_reset(admin: TestClient, alice: TestClient) -> None:
+def test_quotas_are_shown_set_counted_and_reset(admin: Client, alice: Client) -> None:
     own = {"network": 5, "subnet": 5, "port": 20}
     assert alice.get("/v2.0/quotas/red").json()["quota"] == own | {"project_id": "red", "tenant_id": "red"}
     assert alice.get("/v2.0/quotas/red/default").json() == {"quota": own}
@@ -105,9 +105,7 @@ def test_quotas_are_shown_set_counted_and_reset(admin: TestClient, alice: TestCl
         ({"network": 0}, "already used"),
     ],
 )
-def test_quotas_that_cannot_be_are_refused(
-    cloud: Cloud, admin: TestClient, quota: dict[str, object], words: str
-) -> None:
+def test_quotas_that_cannot_be_are_refused(cloud: Cloud, admin: Client, quota: dict[str, object], words: str) -> None:
     admin.post("/v2.0/networks", json={"network": {"project_id": "red"}})
     before = cloud.store.snapshot
     answer = admin.put("/v2.0/quotas/red", json={"quota": quota})
@@ -116,7 +114,7 @@ def test_quotas_that_cannot_be_are_refused(
     assert cloud.store.snapshot is before
 
 
-def test_each_role_of_a_host_is_an_agent(cloud: Cloud, admin: TestClient) -> None:
+def test_each_role_of_a_host_is_an_agent(cloud: Cloud, admin: Client) -> None:
     cloud.register("h1", "hypervisor", "network", zone="west")
     agents = {agent["agent_type"]: agent for agent in admin.get("/v2.0/agents").json()["agents"]}
     switch, dhcp = agents["Open vSwitch agent"], agents["DHCP agent"]
@@ -135,7 +133,7 @@ def test_each_role_of_a_host_is_an_agent(cloud: Cloud, admin: TestClient) -> Non
     assert admin.get("/v2.0/agents?agent_type=DHCP").json()["agents"] == []
 
 
-def test_an_agent_shows_what_it_reports(cloud: Cloud, admin: TestClient) -> None:
+def test_an_agent_shows_what_it_reports(cloud: Cloud, admin: Client) -> None:
     cloud.register("h1", "hypervisor")
     report = Report(version="1", started_at="2026-11-21T02:00:00Z", realised_revision=0, configurations={"x": 1})
     cloud.reports.report("h1", report, "2020-01-01T00:00:00Z")
@@ -146,7 +144,7 @@ def test_an_agent_shows_what_it_reports(cloud: Cloud, admin: TestClient) -> None
     assert not agent["alive"]
 
 
-def test_an_agent_is_taken_out_of_service_and_described(cloud: Cloud, admin: TestClient) -> None:
+def test_an_agent_is_taken_out_of_service_and_described(cloud: Cloud, admin: Client) -> None:
     cloud.register("h1", "hypervisor", "network")
     agents = {agent["agent_type"]: agent for agent in admin.get("/v2.0/agents").json()["agents"]}
     switch, dhcp = agents["Open vSwitch agent"], agents["DHCP agent"]
@@ -160,7 +158,7 @@ def test_an_agent_is_taken_out_of_service_and_described(cloud: Cloud, admin: Tes
     assert not host.enabled
 
 
-def test_only_a_dead_agent_is_forgotten(cloud: Cloud, admin: TestClient) -> None:
+def test_only_a_dead_agent_is_forgotten(cloud: Cloud, admin: Client) -> None:
     cloud.register("h1", "hypervisor", "network")
     agents = admin.get("/v2.0/agents").json()["agents"]
     for agent in agents:
@@ -176,7 +174,7 @@ def test_only_a_dead_agent_is_forgotten(cloud: Cloud, admin: TestClient) -> None
     assert cloud.store.snapshot.get(Host, "h1") is None
 
 
-def test_dhcp_moves_away_from_an_agent_that_is_forgotten(cloud: Cloud, admin: TestClient) -> None:
+def test_dhcp_moves_away_from_an_agent_that_is_forgotten(cloud: Cloud, admin: Client) -> None:
     cloud.register("n1", "network")
     network = admin.post("/v2.0/networks", json={"network": {}}).json()["network"]["id"]
     cidr = {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"}
@@ -193,7 +191,7 @@ def test_dhcp_moves_away_from_an_agent_that_is_forgotten(cloud: Cloud, admin: Te
     assert admin.get(f"/v2.0/networks/{network}").json()["network"]["availability_zones"] == ["east"]
 
 
-def test_a_hypervisor_with_ports_is_not_forgotten(cloud: Cloud, admin: TestClient) -> None:
+def test_a_hypervisor_with_ports_is_not_forgotten(cloud: Cloud, admin: Client) -> None:
     cloud.register("c1", "hypervisor")
     network = admin.post("/v2.0/networks", json={"network": {}}).json()["network"]["id"]
     admin.post("/v2.0/ports", json={"port": {"network_id": network, "binding:host_id": "c1"}})
@@ -206,7 +204,7 @@ def test_a_hypervisor_with_ports_is_not_forgotten(cloud: Cloud, admin: TestClien
     assert "1 ports are bound" in answer.json()["NeutronError"]["message"]
 
 
-def test_zones_are_those_of_network_hosts(cloud: Cloud, alice: TestClient) -> None:
+def test_zones_are_those_of_network_hosts(cloud: Cloud, alice: Client) -> None:
     cloud.register("c1", "hypervisor", zone="compute")
     cloud.register("n1", "network", zone="west")
     row = cloud.store.snapshot.get(Host, "n1")
@@ -219,7 +217,7 @@ def test_zones_are_those_of_network_hosts(cloud: Cloud, alice: TestClient) -> No
     assert alice.get("/v2.0/availability_zones?resource=router").json() == {"availability_zones": []}
 
 
-def test_extensions_are_listed_and_asked_for(alice: TestClient) -> None:
+def test_extensions_are_listed_and_asked_for(alice: Client) -> None:
     listed = alice.get("/v2.0/extensions").json()["extensions"]
     aliases = [extension["alias"] for extension in listed]
     assert aliases == sorted(aliases)
@@ -231,7 +229,7 @@ def test_extensions_are_listed_and_asked_for(alice: TestClient) -> None:
     assert "Availability Zone" in missing.json()["NeutronError"]["message"]
 
 
-def test_routers_have_a_provider(alice: TestClient) -> None:
+def test_routers_have_a_provider(alice: Client) -> None:
     only = {"service_type": "L3_ROUTER_NAT", "name": "single_node", "default": True}
     assert alice.get("/v2.0/service-providers").json() == {"service_providers": [only]}
     assert alice.get("/v2.0/service-providers?service_type=VPN").json() == {"service_providers": []}
@@ -262,7 +260,7 @@ def test_references_of_the_document_lead_somewhere() -> None:
     assert wanted <= set(document["components"]["schemas"])
 
 
-def test_what_is_answered_is_what_the_document_says(cloud: Cloud, admin: TestClient) -> None:
+def test_what_is_answered_is_what_the_document_says(cloud: Cloud, admin: Client) -> None:
     cloud.register("h1", "hypervisor", "network")
     network = admin.post("/v2.0/networks", json={"network": {}}).json()["network"]["id"]
     cidr = {"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/24"}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from networking_cloud import Cloud
-from starlette.testclient import TestClient
 
 from netglass.model.caller import CloudSettings
+from support.clients import Client
 
 SOMEBODY = "0123456789abcdef0123456789abcdef"
 PLURALS = {
@@ -21,7 +21,7 @@ PLURALS = {
 NEEDED: dict[str, dict[str, Any]] = {"subnetpool": {"prefixes": ["10.8.0.0/16"]}, "address_scope": {"ip_version": 4}}
 
 
-def made(client: TestClient, resource: str, /, **wanted: Any) -> dict[str, Any]:
+def made(client: Client, resource: str, /, **wanted: Any) -> dict[str, Any]:
     path = {"port": "ports", "subnet": "subnets", "router": "routers", "rbac_policy": "rbac-policies"} | PLURALS
     path |= {"security_group_rule": "security-group-rules", "floatingip": "floatingips"}
     answer = client.post(f"/v2.0/{path[resource]}", json={resource: wanted})
@@ -30,7 +30,7 @@ def made(client: TestClient, resource: str, /, **wanted: Any) -> dict[str, Any]:
     return found
 
 
-def share(client: TestClient, resource: str, row: dict[str, Any], target: str, **more: Any) -> dict[str, Any]:
+def share(client: Client, resource: str, row: dict[str, Any], target: str, **more: Any) -> dict[str, Any]:
     wanted = {"object_type": resource, "object_id": row["id"], "action": "access_as_shared", "target_tenant": target}
     return made(client, "rbac_policy", **wanted, **more)
 
@@ -41,7 +41,7 @@ def fault(answer: Any) -> tuple[int, str]:
 
 @pytest.mark.parametrize("resource", list(PLURALS))
 def test_what_is_shared_is_seen_by_its_target_and_not_changed(
-    resource: str, alice: TestClient, bob: TestClient, admin: TestClient
+    resource: str, alice: Client, bob: Client, admin: Client
 ) -> None:
     row = made(alice, resource, name="mine", **NEEDED.get(resource, {}))
     path = f"/v2.0/{PLURALS[resource]}/{row['id']}"
@@ -84,14 +84,14 @@ def test_what_is_shared_is_seen_by_its_target_and_not_changed(
         ({"object_id": ...}, 400, "HTTPBadRequest"),
     ],
 )
-def test_a_wrong_policy_is_refused(alice: TestClient, change: dict[str, Any], status: int, kind: str) -> None:
+def test_a_wrong_policy_is_refused(alice: Client, change: dict[str, Any], status: int, kind: str) -> None:
     network = made(alice, "network")["id"]
     body = {"object_type": "network", "object_id": network, "action": "access_as_shared", "target_tenant": SOMEBODY}
     wanted = {name: value for name, value in {**body, **change}.items() if value is not ...}
     assert fault(alice.post("/v2.0/rbac-policies", json={"rbac_policy": wanted})) == (status, kind)
 
 
-def test_who_does_not_own_it_shares_it_with_nobody(alice: TestClient, bob: TestClient, rita: TestClient) -> None:
+def test_who_does_not_own_it_shares_it_with_nobody(alice: Client, bob: Client, rita: Client) -> None:
     network = made(alice, "network")
     wanted = {"object_type": "network", "object_id": network["id"], "action": "access_as_shared"}
     body = {"rbac_policy": wanted | {"target_tenant": SOMEBODY}}
@@ -109,7 +109,7 @@ def test_who_does_not_own_it_shares_it_with_nobody(alice: TestClient, bob: TestC
     assert fault(again) == (409, "DuplicateRbacPolicy")
 
 
-def test_a_policy_goes_to_another_project(alice: TestClient, bob: TestClient, admin: TestClient) -> None:
+def test_a_policy_goes_to_another_project(alice: Client, bob: Client, admin: Client) -> None:
     policy = share(alice, "network", made(alice, "network"), "blue")
     path = f"/v2.0/rbac-policies/{policy['id']}"
     changed = alice.put(path, json={"rbac_policy": {"target_tenant": SOMEBODY}}).json()["rbac_policy"]
@@ -117,9 +117,7 @@ def test_a_policy_goes_to_another_project(alice: TestClient, bob: TestClient, ad
     assert bob.get(f"/v2.0/networks/{policy['object_id']}").status_code == 404
 
 
-def test_a_port_keeps_the_network_shared_with_its_project(
-    alice: TestClient, bob: TestClient, admin: TestClient
-) -> None:
+def test_a_port_keeps_the_network_shared_with_its_project(alice: Client, bob: Client, admin: Client) -> None:
     network = made(alice, "network")
     subnet = made(alice, "subnet", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
     policy = share(alice, "network", network, "blue")
@@ -146,9 +144,7 @@ def test_a_port_keeps_the_network_shared_with_its_project(
     assert alice.delete(f"/v2.0/rbac-policies/{own['id']}").status_code == 204
 
 
-def test_the_attribute_shared_and_the_policy_for_everybody_are_one(
-    alice: TestClient, bob: TestClient, admin: TestClient
-) -> None:
+def test_the_attribute_shared_and_the_policy_for_everybody_are_one(alice: Client, bob: Client, admin: Client) -> None:
     network = made(admin, "network", shared=True)
     path = f"/v2.0/networks/{network['id']}"
     (policy,) = admin.get(f"/v2.0/rbac-policies?object_id={network['id']}").json()["rbac_policies"]
@@ -168,9 +164,7 @@ def test_the_attribute_shared_and_the_policy_for_everybody_are_one(
     assert alice.get(path).status_code == 404
 
 
-def test_a_network_may_lead_outside_for_one_project(
-    cloud: Cloud, alice: TestClient, bob: TestClient, admin: TestClient
-) -> None:
+def test_a_network_may_lead_outside_for_one_project(cloud: Cloud, alice: Client, bob: Client, admin: Client) -> None:
     cloud.register("control", "network")
     network = made(admin, "network", name="partner")
     made(admin, "subnet", network_id=network["id"], ip_version=4, cidr="203.0.113.0/24", enable_dhcp=False)
@@ -197,7 +191,7 @@ def test_a_network_may_lead_outside_for_one_project(
     assert admin.get(path).json()["network"]["router:external"] is False
 
 
-def test_a_shared_group_is_used_and_then_kept_shared(alice: TestClient, bob: TestClient, admin: TestClient) -> None:
+def test_a_shared_group_is_used_and_then_kept_shared(alice: Client, bob: Client, admin: Client) -> None:
     group = made(alice, "security_group", name="web")
     made(alice, "security_group_rule", security_group_id=group["id"], direction="ingress", protocol="tcp")
     policy = share(alice, "security_group", group, "blue")
@@ -218,7 +212,7 @@ def test_a_shared_group_is_used_and_then_kept_shared(alice: TestClient, bob: Tes
     assert bob.get(f"/v2.0/security-groups/{group['id']}").status_code == 404
 
 
-def test_a_shared_address_group_is_used_and_then_kept_shared(alice: TestClient, bob: TestClient) -> None:
+def test_a_shared_address_group_is_used_and_then_kept_shared(alice: Client, bob: Client) -> None:
     addresses = made(alice, "address_group", addresses=["10.0.0.0/8"])
     policy = share(alice, "address_group", addresses, "blue")
     rule = {"direction": "ingress", "remote_address_group_id": addresses["id"]}
@@ -230,7 +224,7 @@ def test_a_shared_address_group_is_used_and_then_kept_shared(alice: TestClient, 
     assert alice.delete(path).status_code == 204
 
 
-def test_a_shared_pool_and_scope_are_used_and_then_kept_shared(alice: TestClient, bob: TestClient) -> None:
+def test_a_shared_pool_and_scope_are_used_and_then_kept_shared(alice: Client, bob: Client) -> None:
     scope = made(alice, "address_scope", name="s", ip_version=4)
     pool = made(alice, "subnetpool", name="p", prefixes=["10.8.0.0/16"], default_prefixlen=24)
     policies = [share(alice, kind, row, "blue")["id"] for kind, row in (("address_scope", scope), ("subnetpool", pool))]
@@ -261,7 +255,7 @@ def test_policies_have_a_quota(database_url: str) -> None:
 
 @pytest.mark.parametrize("how", ["attribute", "policy for all", "policy for one"])
 def test_sharing_a_network_gives_nobody_the_rights_of_its_owner(
-    how: str, alice: TestClient, rita: TestClient, bob: TestClient, admin: TestClient
+    how: str, alice: Client, rita: Client, bob: Client, admin: Client
 ) -> None:
     """Ports that filters trust, and ports without filters, are for the network's owner (CVE-2015-5240, 2026-50266)."""
     network = made(alice, "network")

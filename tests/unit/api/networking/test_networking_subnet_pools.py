@@ -7,14 +7,15 @@ from ipaddress import ip_network
 from typing import Any
 
 from networking_cloud import Cloud, made
-from starlette.testclient import TestClient
+
+from support.clients import Client
 
 
-def pool(client: TestClient, *prefixes: str, **wanted: Any) -> dict[str, Any]:
+def pool(client: Client, *prefixes: str, **wanted: Any) -> dict[str, Any]:
     return made(client, "subnetpools", "subnetpool", name="pool", prefixes=list(prefixes), **wanted)
 
 
-def test_a_pool_lives_from_its_prefixes_to_its_last_subnet(alice: TestClient) -> None:
+def test_a_pool_lives_from_its_prefixes_to_its_last_subnet(alice: Client) -> None:
     one = pool(alice, "10.8.1.0/24", "10.8.0.0/24", default_prefixlen="26", tags=["t"])
     shown = {name: one[name] for name in ("prefixes", "ip_version", "default_prefixlen", "min_prefixlen")}
     assert shown == {
@@ -51,7 +52,7 @@ def test_a_pool_lives_from_its_prefixes_to_its_last_subnet(alice: TestClient) ->
     assert alice.get(path).json()["NeutronError"]["type"] == "SubnetPoolNotFound"
 
 
-def test_a_networks_subnets_are_onboarded_and_show_their_scope(alice: TestClient) -> None:
+def test_a_networks_subnets_are_onboarded_and_show_their_scope(alice: Client) -> None:
     scope = made(alice, "address-scopes", "address_scope", name="s", ip_version=4)
     assert scope == {**scope, "name": "s", "ip_version": 4, "shared": False, "project_id": "red"}
     one = pool(alice, "10.8.0.0/16", address_scope_id=scope["id"])
@@ -71,7 +72,7 @@ def test_a_networks_subnets_are_onboarded_and_show_their_scope(alice: TestClient
 
 
 def test_pools_and_scopes_are_their_projects_own_unless_shared(
-    admin: TestClient, alice: TestClient, bob: TestClient, rita: TestClient
+    admin: Client, alice: Client, bob: Client, rita: Client
 ) -> None:
     for client in (alice, rita):
         for name in ("shared", "is_default"):
@@ -109,7 +110,7 @@ def test_pools_and_scopes_are_their_projects_own_unless_shared(
     made(bob, "subnets", "subnet", network_id=network, ip_version=4, subnetpool_id=shared, prefixlen=24)
 
 
-def test_clients_at_once_get_different_blocks(cloud: Cloud, admin: TestClient) -> None:
+def test_clients_at_once_get_different_blocks(cloud: Cloud, admin: Client) -> None:
     admin.put("/v2.0/quotas/operations", json={"quota": {"network": -1, "subnet": -1}})
     one = pool(admin, "10.8.0.0/24", default_prefixlen=28)["id"]
     networks = [made(admin, "networks", "network", **{"provider:network_type": "vlan"})["id"] for _ in range(8)]

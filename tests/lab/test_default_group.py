@@ -56,4 +56,16 @@ def test_a_new_guest_is_in_the_default_group_which_lets_everything_out_and_its_o
     # Its members hear one another.
     until(lambda: cloud.ping(one, other.address, 1).lost == 0, 30, "members reach one another")
     until(lambda: cloud.ping(other, one.address, 1).lost == 0, 30, "members reach one another")
+
+    # Who is on the network and no member is answered, and is let in by nobody.
+    stranger = cloud.guest("stranger", network, "compute2")
+    outside = theirs.post("/v2.0/security-groups", {"security_group": {"name": "outside"}})["security_group"]["id"]
+    rule = {"direction": "ingress", "remote_ip_prefix": "10.0.0.0/24", "security_group_id": outside}
+    theirs.post("/v2.0/security-group-rules", {"security_group_rule": rule})
+    assert theirs.call("PUT", f"/v2.0/ports/{stranger.port_id}", {"port": {"security_groups": [outside]}})[0] == 200
+    assert lab.operator("wait", "--timeout", "20").returncode == 0
+    assert cloud.ping(one, stranger.address, 3).lost == 0
+    asked = cloud.ping(stranger, one.address, 20)
+    assert (asked.sent, asked.lost) == (20, 20)
+    assert cloud.ping(other, one.address, 3).lost == 0
     cloud.clear()

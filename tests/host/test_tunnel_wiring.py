@@ -57,6 +57,17 @@ def test_the_nics_address_moves_to_the_bridge_and_others_stay() -> None:
 
 
 @on_a_host
+def test_a_patch_whose_other_end_was_changed_is_right_again_also_when_the_switch_has_given_it_up() -> None:
+    plug_nic()
+    Agent().converge(wanted(PACKET_FLOWS))
+    shell("ovs-vsctl", "set", "Interface", "patch-int", "options:peer=nowhere")  # waits until the switch has followed
+    assert "nowhere" in shell("ovs-vsctl", "get", "Interface", "patch-int", "error")
+    Agent().converge(wanted(PACKET_FLOWS))
+    ends = ("patch-int", "patch-tun")
+    assert [shell("ovs-vsctl", "get", "Interface", end, "error").strip() for end in ends] == ["[]", "[]"]
+
+
+@on_a_host
 def test_patch_int_gets_its_number_back_and_flows_follow() -> None:
     plug_nic()
     agent = Agent()

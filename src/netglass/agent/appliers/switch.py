@@ -246,7 +246,8 @@ def _port(
         return [*_drop_port(row, bridges), *_new_port(port, bridge, 0)]
     if row is None:
         return _new_port(port, bridge, number)
-    if row.ofport < 0 or row.error:
+    # Told the same again, the switch would not try again; told something else, it does.
+    if (row.ofport < 0 or row.error) and (row.type, row.options) == (port.type, port.options):
         raise ValueError(f"the switch has no device for it: {row.error or 'no reason given'}")
     interface = {
         "type": port.type,

@@ -104,6 +104,7 @@ def _variants(direction: str, version: int) -> Iterator[Variant]:
     yield Variant("udp 1000..2047", (rule(UDP, 1000, 2047),))
     yield Variant("udp 53 and tcp 22", (rule(UDP, 53, 53), rule(TCP, 22, 22)))
     yield Variant("overlapping ranges", (rule(TCP, 20, 80), rule(TCP, 22, 22), rule(TCP, 80, 443), rule(TCP, 79, 81)))
+    yield Variant("many ports", tuple(rule(TCP, port, port) for port in range(2, 120, 6)))  # 80 is one of them, 22 not
     yield Variant("icmp", (rule(icmp),))
     yield Variant("icmp echo", (rule(icmp, echo),))
     yield Variant("icmp echo, code 0", (rule(icmp, echo, 0),))
@@ -121,6 +122,9 @@ def _variants(direction: str, version: int) -> Iterator[Variant]:
     yield Variant("from a wide address group", (rule(TCP, addresses=(other, wide)),))
     yield Variant("from an empty address group", (rule(addresses=()),))
     yield Variant("from half the world", (rule(addresses=("0.0.0.0/0",) if version == 4 else ("::/0",)),))
+    others = [f"192.0.2.{n}/32" if version == 4 else f"2001:db8:2::{n}/128" for n in range(1, 10)]
+    yield Variant("from many prefixes", tuple(rule(UDP, prefix=one) for one in (*others, wide)))
+    yield Variant("from many other prefixes", tuple(rule(TCP, 80, 80, prefix=one) for one in others))
     yield Variant("one of each", (rule(TCP, 22, 22, prefix=remote), rule(UDP, 53, 53, group="all"), rule(icmp)))
     yield Variant("without tracking, tcp 80", (rule(TCP, 80, 80),), stateful=False)
     yield Variant("without tracking, everything", (rule(),), stateful=False)

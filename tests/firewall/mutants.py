@@ -214,6 +214,7 @@ _CHAINS = (
         "any kind of frame reaches a guest", _without_rule("-j DROP", of="-i-kinds"), ("security off", "security on")
     ),
     Mutant("ranges of ports are one too wide", _reworded(r"--dport (\d+)(?::(\d+))?", _widened), ("v4: tcp 80",)),
+    Mutant("of many ports, a rule says one", _reworded(r"--dports (\d+)\S*", r"--dports \1"), ("v4: many ports",)),
     Mutant("ingress and egress are swapped", _swap, ("v4: tcp 80",)),
     Mutant("IPv6 is not filtered", _each_rule(_unfiltered), ("v6: nothing",)),
     Mutant("nobody remembers connections, to a guest", _without_rule("ESTABLISHED", of="-i-base"), ("answers v4",)),

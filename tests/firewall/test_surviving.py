@@ -88,7 +88,8 @@ def test_a_host_changes_its_driver_with_its_guests_up() -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_port_has_a_thousand_rules(driver: str) -> None:
-    many = (Rule("ingress", 4, TCP, 1000 + number, 1000 + number, prefix="192.0.2.0/24") for number in range(999))
+    prefixes = [f"192.0.2.{number}/32" for number in range(111)]
+    many = (Rule("ingress", 4, TCP, 1 + n, 1 + n + n % 2, prefix=prefixes[n % 111]) for n in range(0, 2997, 3))
     scene = _scene("a thousand rules", *many, Rule("ingress", 4, UDP, 53, 53))
 
     @on_a_host

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import collapse_addresses, ip_network
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +15,11 @@ from firewall.rows import rows_of
 from netglass.compile.firewall.clauses import port_masks
 from netglass.compile.firewall.guards import firewall_of
 from netglass.compile.firewall.hybrid import render_hybrid
+from netglass.compile.firewall.joints import MANY, joints_of
 from netglass.compile.firewall.prefixes import joined
 from netglass.compile.firewall.tables import render_tables
 from netglass.compile.place import place_of
+from netglass.desired.permits import Permit, ascending
 from netglass.desired.state import Flow, RuleSet, Thing
 from netglass.model.snapshot import Snapshot
 from netglass.pipeline import tables
@@ -71,15 +75,62 @@ def test_flows_of_overlapping_ranges_pass_just_what_a_range_holds(
         assert passes == any(low <= port <= high for low, high in ranges), port
 
 
-@given(RANGES, st.sampled_from(PROTOCOLS), st.sampled_from((4, 6)))
-def test_chains_of_overlapping_ranges_hold_each_of_them_once(
-    ranges: list[tuple[int, int]], protocol: int, version: int
+@given(RANGES, st.sampled_from(PROTOCOLS), st.sampled_from((4, 6)), st.data())
+def test_chains_of_overlapping_ranges_pass_just_what_a_range_holds(
+    ranges: list[tuple[int, int]], protocol: int, version: int, data: st.DataObject
 ) -> None:
     sets = [thing for thing in rendered(ranges, protocol, version, "iptables_hybrid") if isinstance(thing, RuleSet)]
     rules = [rule for one in sets if one.ip_version == version for rule in one.rules if "neutron-openvswi-gi" in rule]
-    found = [rule.split("--dport ")[1].split(" ")[0] for rule in rules if "--dport " in rule]
-    said = {f"{low}" if low == high else f"{low}:{high}" for low, high in ranges if (low, high) != (0, 65535)}
-    assert sorted(found) == sorted(said)
+    permits = [rule for rule in rules if rule.endswith("-j RETURN")]
+    said = [found[1].split(",") for rule in permits if (found := re.search(r"--dports? (\S+)", rule))]
+    assert all(sum(1 + (":" in part) for part in parts) <= 15 for parts in said)
+    assert permits
+    for port in [data.draw(PORT), *(end for ends in ranges for end in ends)]:
+        passes = len(said) < len(permits) or any(spans(part, port) for parts in said for part in parts)
+        assert passes == any(low <= port <= high for low, high in ranges), port
+
+
+def spans(part: str, port: int) -> bool:
+    low, _, high = part.partition(":")
+    return int(low) <= port <= int(high or low)
+
+
+REMOTES = st.sampled_from(["", *(f"10.0.{number}.0/24" for number in range(12))])
+PERMITS = st.builds(
+    lambda protocol, ends, remote: Permit(ip_version=4, protocol=protocol, low=ends[0], high=ends[1], remote=remote),
+    st.sampled_from((6, 17)),
+    st.one_of(st.just((None, None)), st.sampled_from([(22, 22), (80, 80), (80, 90), (91, 95), (443, 443)])),
+    REMOTES,
+)
+
+
+@given(st.sets(PERMITS, max_size=40))
+def test_joint_permits_let_pass_what_each_alone_does(permits: set[Permit]) -> None:
+    joints = list(joints_of(ascending(permits)))
+    assert {permit for joint in joints for permit in joint.permits} == permits
+    for protocol, port, remote in product((6, 17), (21, 22, 80, 85, 91, 95, 96, 443), ("", "10.0.0.0/24")):
+        alone = any(
+            (one.protocol, one.remote in ("", remote)) == (protocol, True)
+            and (one.low is None or one.low <= port <= (one.high or 0))
+            for one in permits
+        )
+        together = any(
+            one.protocol == protocol
+            and ("" in one.remotes or remote in one.remotes)
+            and (not one.ranges or any((low or 0) <= port <= (high or 0) for low, high in one.ranges))
+            for one in joints
+        )
+        assert together == alone, (protocol, port, remote)
+
+
+def test_what_many_rules_say_costs_a_packet_few() -> None:
+    ports = ascending(Permit(ip_version=4, protocol=6, low=n, high=n, remote="10.0.0.0/24") for n in range(1, 301, 3))
+    assert len(list(joints_of(ports))) == 7
+    prefixes = ascending(
+        Permit(ip_version=4, protocol=6, low=443, high=443, remote=f"10.{n}.0.0/16") for n in range(99)
+    )
+    assert len(list(joints_of(prefixes))) == 1
+    assert len(list(joints_of(prefixes[: MANY - 1]))) == MANY - 1
 
 
 @given(st.sets(st.integers(0, 63), max_size=40), st.sampled_from([(4, "10.0.0.", 32), (6, "2001:db8::", 128)]))

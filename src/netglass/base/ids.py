@@ -84,6 +84,11 @@ def address_set_name(group_id: str, ip_version: int) -> str:
     return f"NIPv{ip_version}{group_id[:25]}"
 
 
+def prefix_set_name(part: str, digits: str, ip_version: int, *, to_guest: bool) -> str:
+    """Gives the ipset of prefixes that a part's rule names, by 8 digits of its own; no group's id begins with ``-``."""
+    return f"NIPv{ip_version}-{'i' if to_guest else 'o'}{part.removeprefix(GROUPS_PART)}-{digits}"
+
+
 def qdhcp_name(network_id: str) -> str:
     """Gives the namespace that serves a network's DHCP."""
     return "qdhcp-" + network_id

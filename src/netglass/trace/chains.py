@@ -14,7 +14,7 @@ from netglass.compile.firewall.reasons import Reason
 from netglass.desired.state import RuleSet
 from netglass.trace.acting import differences
 from netglass.trace.fields import NotUnderstoodError
-from netglass.trace.fitting import Passing, fits
+from netglass.trace.fitting import Passing, fits, says
 from netglass.trace.packet import PROHIBITED, UNREACHABLE_HOST, UNREACHABLE_NET, UNREACHABLE_PORT
 from netglass.trace.result import Changed, Drop, Filter, Nat, Step, Warn
 from netglass.trace.ruling import Rule, parsed
@@ -156,6 +156,9 @@ class _Consulting:
             return
         reason = self._rules.reasons().get(f"ipv{part.ip_version} {rule.text}")
         if reason is not None:
+            to_guest = self._within[-1].startswith(_TO_GUEST)
+            told = (one for permit, one in reason.among if says(permit, self.passing.packet, to_guest=to_guest))
+            reason = next(told, reason)
             named = self._named(rule) | {"intent": reason.intent}
             self.steps.append(Filter(passes=True, text=f"lets it pass by {reason.text}", **named))
 

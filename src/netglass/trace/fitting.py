@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from netglass.desired.permits import Permit
 from netglass.trace.fields import NotUnderstoodError
 from netglass.trace.packet import ARP, ICMP, ICMP6, IPV4, IPV6, TCP, UDP, Packet
 from netglass.trace.ruling import Test
@@ -59,6 +60,16 @@ def fits(test: Test, passing: Passing) -> bool:
         return held(test, passing) is not test.negated
     except ValueError:
         raise NotUnderstoodError(str(test)) from None
+
+
+def says(permit: Permit, packet: Packet, *, to_guest: bool) -> bool:
+    """Says whether it is this of several permits, said by one rule that a packet fits, that lets the packet pass."""
+    held = packet.ip_src if to_guest else packet.ip_dst
+    if permit.remote and ip_address(held) not in ip_network(permit.remote):
+        return False
+    if permit.low is None or permit.high is None or packet.port_dst is None:
+        return True
+    return permit.low <= packet.port_dst <= permit.high
 
 
 def _address(test: Test, passing: Passing) -> bool:

@@ -78,6 +78,22 @@ def test_the_rule_that_lets_a_packet_pass_is_named(driver: str) -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("port", [80, 82])
+def test_of_many_rules_alike_the_one_that_lets_a_packet_pass_is_named(driver: str, port: int) -> None:
+    apart = [Rule("ingress", 4, TCP, low, low, prefix="10.0.0.0/24") for low in range(2, 20, 2)]
+    prefixes = (*(f"192.0.2.{number}/32" for number in range(9)), "10.0.0.0/8")
+    rules = [*apart, *(Rule("ingress", 4, TCP, 80, 80, prefix=prefix) for prefix in prefixes)]
+    rules += [Rule("ingress", 4, TCP, 82, 82, prefix="10.0.0.0/24")]
+    groups = (Group("open", ANY), Group("served", tuple(rules)))
+    scene = Scene("", (guest("a", 16, "one", "open"), guest("b", 17, "two", "served")), groups, ())
+    trace = trace_model(
+        Snapshot.of(rows_of(scene.model(), driver)), Wish(port_id("a"), port_id("b"), "tcp", port, one_way=True)
+    )
+    rule = named("rule", named("group", "served"), repr(rules[-2 if port == 80 else -1]))
+    assert _reasons(trace)[-1].startswith(f"lets it pass by rule {rule} (ingress IPv4 6 {port} remote 10.0.0.0/")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_the_groups_that_let_a_packet_not_pass_are_named(driver: str) -> None:
     groups = (Group("open", ANY), Group("mute"), Group("deaf", (Rule("egress"),)))
     guests = (

@@ -16,7 +16,8 @@ The chains are Neutron's.  Four things are not:
   chains are not there, or were flushed by hand, is closed and not open.
 - What all ports have in common stands once, in ``…-i-base`` and ``…-o-base``.
 - So do the rules of groups, for all ports with the same ones, in chains of their own.  Where the kernel refuses a rule
-  there, those ports are closed, as the chain is then empty.
+  there, those ports are closed, as the chain is then empty.  A packet of a new connection meets them one by one, so
+  that those alike are said together: ports in one rule, and many prefixes in one set.
 - An accepted connection is marked by each side that accepted it, and only packets of marked ones take the short way.
   So one entry of connection tracking, which two guests on one host share, does not let the one speak for the other;
   and a connection ends as soon as its mark is taken away (``desired.state.Connections``).
@@ -27,19 +28,18 @@ Source: DATAPLANE.md, "Security groups"; Neutron's iptables_firewall for names, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 
 from netglass.base.ids import groups_chain_name, part_name, part_of_chain, qbr_name, tap_name
 from netglass.base.memory import remembered
 from netglass.compile.firewall.guards import GROUPS, PORTS, Firewall, Guard, Members, halved
+from netglass.compile.firewall.sayings import sayings_of
 from netglass.compile.iptables import arrange
 from netglass.compile.place import Place
-from netglass.desired.permits import Permit
 from netglass.desired.state import CONNECTION_ACCEPTED, CONNECTION_OPENED, AddressSet, RuleSet, Sysctl, Thing
 from netglass.model.resources import Port, ref
-from netglass.model.rules import ICMP, ICMPV6
 
 OWNER = "firewall"
 WRAP = "neutron-openvswi"
@@ -52,9 +52,6 @@ _ALL_BRIDGES = "qbr+"
 _SEEN = "0x1000000/0x1000000"  # mark of a packet that a port's chains have seen
 _NOT_SEEN = "0x0/0x1000000"
 _BRIDGED = "-m physdev --physdev-is-bridged"
-
-_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp", 132: "sctp"}
-_WITH_PORTS = ("tcp", "udp", "sctp")  # those that have a match of their own; the others have multiport's
 
 _SYSCTLS = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
 _FRAMES = 0  # in place of an IP version
@@ -106,7 +103,7 @@ def _of_open(port: Port) -> tuple[RuleSet, ...]:
     return tuple(chain.from_iterable(parts))
 
 
-def _of_groups(firewall: Firewall) -> Iterator[RuleSet]:
+def _of_groups(firewall: Firewall) -> Iterator[Thing]:
     """Gives the rules of groups, once for all ports that have the same ones."""
     by_part: dict[str, list[Guard]] = {}
     for guard in firewall.guards:
@@ -116,10 +113,19 @@ def _of_groups(firewall: Firewall) -> Iterator[RuleSet]:
 
 
 @remembered(GROUPS)
-def _of_part(part: str, *guards: Guard) -> tuple[RuleSet, ...]:
+def _of_part(part: str, *guards: Guard) -> tuple[Thing, ...]:
     intent = tuple(sorted({one for guard in guards for one in guard.intent}))
-    into, out = guards[0].ingress, guards[0].egress
-    return tuple(_rule_set(intent, (version, "filter", part), _ruled(version, part, into, out)) for version in (4, 6))
+    sayings = tuple(sayings_of(part, guards[0]))
+    made: list[Thing] = []
+    for version in (4, 6):
+        rules: dict[str, Sequence[str]] = {}
+        for to_guest in (True, False):
+            here = [one for one in sayings if (one.joint.ip_version, one.to_guest) == (version, to_guest)]
+            texts = (one.text for one in here)
+            rules[groups_chain_name(part, to_guest=to_guest)] = (f"-j {_BASE[to_guest]}", *texts, f"-j {_FALLBACK}")
+            made += (_set_of(intent, one.set_name, version, one.joint.remotes) for one in here if one.set_name)
+        made.append(_rule_set(intent, (version, "filter", part), rules))
+    return tuple(made)
 
 
 def _part(port: Port, intent: tuple[str, ...], version: int, rules: Rules, tracking: str) -> Iterator[RuleSet]:
@@ -293,54 +299,16 @@ def _sources(guard: Guard, version: int) -> Sequence[str]:
 # --- groups
 
 
-def _ruled(version: int, part: str, ingress: Iterable[Permit], egress: Iterable[Permit]) -> Rules:
-    """Gives the chains of ports that may receive and send this."""
-    return {
-        groups_chain_name(part, to_guest=to_guest): (
-            f"-j {_BASE[to_guest]}",
-            *(render_permit(permit, to_guest) for permit in permits if permit.ip_version == version),
-            f"-j {_FALLBACK}",
-        )
-        for to_guest, permits in ((True, ingress), (False, egress))
-    }
-
-
-@lru_cache(maxsize=65536)
-def render_permit(permit: Permit, to_guest: bool) -> str:
-    """Gives the rule that lets a permit's packets through."""
-    remote = f"{'-s' if to_guest else '-d'} {permit.remote}" if permit.remote else ""
-    members = f"-m set --match-set {permit.remote_set} {'src' if to_guest else 'dst'}" if permit.remote_set else ""
-    return _rule(remote, _kind(permit), members, "-j RETURN")
-
-
-def _kind(permit: Permit) -> str:
-    if permit.protocol is None:
-        return ""
-    name = _NAMES.get(permit.protocol, str(permit.protocol))
-    if permit.low is None:
-        return f"-p {name}"
-    if permit.protocol in (ICMP, ICMPV6):
-        code = "" if permit.high is None else f"/{permit.high}"
-        match, option = ("icmp", "icmp-type") if permit.protocol == ICMP else ("icmp6", "icmpv6-type")
-        return f"-p {name} -m {match} --{option} {permit.low}{code}"
-    ports = f"{permit.low}" if permit.low == permit.high else f"{permit.low}:{permit.high}"
-    if name in _WITH_PORTS:
-        return f"-p {name} -m {name} --dport {ports}"
-    return f"-p {name} -m multiport --dports {ports}"
-
-
 def _rule(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
 @remembered(GROUPS)
 def _address_set(members: Members) -> AddressSet:
-    alone = "/32" if members.ip_version == 4 else "/128"
-    told = (cidr.removesuffix(alone) for cidr in halved(members.cidrs))  # ipset takes none of length 0
-    return AddressSet(
-        owner=OWNER,
-        intent=members.intent,
-        name=members.name,
-        ip_version=members.ip_version,
-        members=tuple(sorted(told)),
-    )
+    return _set_of(members.intent, members.name, members.ip_version, members.cidrs)
+
+
+def _set_of(intent: tuple[str, ...], name: str, version: int, cidrs: Sequence[str]) -> AddressSet:
+    alone = "/32" if version == 4 else "/128"
+    told = (cidr.removesuffix(alone) for cidr in halved(cidrs))  # ipset takes none of length 0
+    return AddressSet(owner=OWNER, intent=intent, name=name, ip_version=version, members=tuple(sorted(told)))

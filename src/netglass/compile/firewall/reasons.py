@@ -10,21 +10,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from netglass.base.ids import groups_chain_name
-from netglass.compile.firewall.chains import render_permit
 from netglass.compile.firewall.clauses import Clauses
 from netglass.compile.firewall.guards import Firewall, Guard, firewall_of
 from netglass.compile.firewall.numbers import numbers
+from netglass.compile.firewall.sayings import sayings_of
 from netglass.compile.place import Place, place_of
+from netglass.desired.permits import Permit
 from netglass.model.resources import SecurityGroup, SecurityGroupRule, ref
 from netglass.model.rules import EGRESS, INGRESS
 from netglass.model.snapshot import Snapshot
 
 
 class Reason(NamedTuple):
-    """What stands behind something of the firewall: words for people, and references, ascending."""
+    """What stands behind something of the firewall: words for people, and references, ascending.
+
+    among  where several rules are said together: what each lets pass, with its own reason
+    """
 
     text: str
     intent: tuple[str, ...]
+    among: tuple[tuple[Permit, Reason], ...] = ()
 
 
 def reasons_of(snapshot: Snapshot, host: str) -> Mapping[str, Reason]:
@@ -49,13 +54,21 @@ def _of_chains(place: Place, firewall: Firewall) -> Iterator[tuple[str, Reason]]
     for guard in {guard.held: guard for guard in firewall.guards}.values():
         part = firewall.parts[guard.held]
         yield part, _groups(place, guard)
-        for group in guard.groups:
-            for direction, permits in ((EGRESS, group.egress), (INGRESS, group.ingress)):
-                into = direction == INGRESS
-                for permit in permits:
-                    chain = groups_chain_name(part, to_guest=into)
-                    text = f"ipv{permit.ip_version} -A {chain} {render_permit(permit, into)}"
-                    yield text, _rule(place, group.because[direction, permit])
+        for saying in sayings_of(part, guard):
+            chain = groups_chain_name(part, to_guest=saying.to_guest)
+            direction = INGRESS if saying.to_guest else EGRESS
+            among = tuple((one, _rule(place, _because(guard, direction, one))) for one in saying.joint.permits)
+            text = f"ipv{saying.joint.ip_version} -A {chain} {saying.text}"
+            if len(among) == 1:
+                yield text, among[0][1]
+                continue
+            intent = tuple(sorted({ref for _, reason in among for ref in reason.intent}))
+            yield text, Reason(f"one of {len(among)} rules", intent, among)
+
+
+def _because(guard: Guard, direction: str, permit: Permit) -> tuple[str, ...]:
+    """Gives the references of what a guard's permit is made of: in the first of its groups that has it."""
+    return next(g.because[direction, permit] for g in guard.groups if (direction, permit) in g.because)
 
 
 def _of_tables(place: Place, firewall: Firewall) -> Iterator[tuple[str, Reason]]:

@@ -267,7 +267,7 @@ class Bench:
         return found
 
     def _long(self, count: int) -> str:
-        """Makes a group of so many rules, the last of which lets everybody in."""
+        """Makes a group of so many rules, the last of which lets everybody in; no two ports are one range."""
         group = self._group(f"{count} rules")
         rules = [
             {
@@ -275,8 +275,8 @@ class Bench:
                 "direction": "ingress",
                 "ethertype": "IPv4",
                 "protocol": "tcp",
-                "port_range_min": 1 + number,
-                "port_range_max": 1 + number,
+                "port_range_min": 1 + 2 * number,
+                "port_range_max": 1 + 2 * number,
                 "remote_ip_prefix": "192.0.2.0/24",
             }
             for number in range(count - 1)

@@ -85,9 +85,13 @@ def _is_up(api: Api, network: str) -> bool:
 
 
 def _is_advertised(api: Api, network: str) -> bool:
-    """Says whether guests hear of IPv6 on a network: a router must tell them."""
-    routers = api.get(f"/v2.0/ports?network_id={network}&device_owner=network:router_interface")["ports"]
-    return any(":" in fixed["ip_address"] for port in routers for fixed in port["fixed_ips"])
+    """Says whether guests hear of IPv6 on a network: a router that is up must tell them, by a port that is."""
+    ports = api.get(f"/v2.0/ports?network_id={network}&device_owner=network:router_interface")["ports"]
+    return any(
+        port["admin_state_up"] and api.get(f"/v2.0/routers/{port['device_id']}")["router"]["admin_state_up"]
+        for port in ports
+        if any(":" in fixed["ip_address"] for fixed in port["fixed_ips"])
+    )
 
 
 def clear(api: Api, made: Made) -> None:

@@ -16,7 +16,8 @@ Footprint = dict[str, set[str]]
 
 _STORE = ("SELECT kind, id FROM object", "SELECT scope, key FROM claim")
 
-# One line a thing, with nothing that a restart changes: numbers of devices and processes, counters, times.
+# One line a thing, with nothing that a restart changes: numbers of devices and processes, counters, times.  Routes of
+# link-local addresses are the kernel's: they come a second or two after their device, which has a line of its own.
 _HOST = r"""
 spaces=$(ls /run/netns 2>/dev/null)
 for space in "" $spaces; do
@@ -24,7 +25,7 @@ for space in "" $spaces; do
   $within ip -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/' | sed "s/^/device $space /"
   $within iptables-save | grep -v '^#' | sed -E 's/ ?\[[0-9:]+\]//' | sed "s/^/iptables $space /"
   $within ip6tables-save | grep -v '^#' | sed -E 's/ ?\[[0-9:]+\]//' | sed "s/^/ip6tables $space /"
-  $within ip route show table all | grep -v 'cache' | sed -E 's/ expires [0-9]+sec//' | sed "s/^/route $space /"
+  $within ip route show table all | grep -vE 'cache|fe80::.* proto kernel' | sed -E 's/ expires [0-9]+sec//' | sed "s/^/route $space /"
 done
 ls /run/netns | sed 's/^/namespace /'
 ipset list -n | sed 's/^/ipset /'

@@ -25,7 +25,8 @@ for space in "" $spaces; do
   $within ip -o link | sed -E 's/^[0-9]+: ([^:@]+).*/\1/' | sed "s/^/device $space /"
   $within iptables-save | grep -v '^#' | sed -E 's/ ?\[[0-9:]+\]//' | sed "s/^/iptables $space /"
   $within ip6tables-save | grep -v '^#' | sed -E 's/ ?\[[0-9:]+\]//' | sed "s/^/ip6tables $space /"
-  $within ip route show table all | grep -vE 'cache|fe80::.* proto kernel' | sed -E 's/ expires [0-9]+sec//' | sed "s/^/route $space /"
+  $within ip route show table all \
+    | grep -vE 'cache|fe80::.* proto kernel' | sed -E 's/ expires [0-9]+sec//' | sed "s/^/route $space /"
 done
 ls /run/netns | sed 's/^/namespace /'
 ipset list -n | sed 's/^/ipset /'

@@ -109,7 +109,7 @@ def test_an_older_agent_that_starts_among_what_it_does_not_understand_touches_no
         with whole_agent("all", rows, server) as agent:
             agent.await_settled(SOON_S, guest_is_served)
         before, dnsmasq = guest_pid(), shell("ip", "netns", "pids", NETNS)
-        Path("/var/lib/netglass/intent.jsonl").unlink()  # nothing is left of what the newer agent knew
+        Path("/var/lib/netglass/intent.jsonl").unlink(missing_ok=True)  # nothing is left of what the newer agent knew
 
         later = ScriptedServer(rows)
         later.listed = [line(row, warp=9) for row in rows] + [Listed(revision=2)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network, summarize_address_range
 
 
 def joined(ip_version: int, cidrs: Iterable[str]) -> tuple[str, ...]:
@@ -25,12 +25,8 @@ def joined(ip_version: int, cidrs: Iterable[str]) -> tuple[str, ...]:
 
 def _split(ip_version: int, first: int, last: int) -> Iterator[str]:
     """Gives the fewest CIDRs that together are a range of addresses."""
-    length = 32 if ip_version == 4 else 128
     address = IPv4Address if ip_version == 4 else IPv6Address
-    while first <= last:
-        spare = min((first & -first).bit_length() - 1 if first else length, (last - first + 1).bit_length() - 1)
-        yield f"{address(first)}/{length - spare}"
-        first += 1 << spare
+    yield from map(str, summarize_address_range(address(first), address(last)))
 
 
 @lru_cache(maxsize=65536)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from hosted import on_a_host, shell
 from one_host import on_one_host
 from whole_agent import ScriptedServer, whole_agent
 
-from support.pace import stretched
+from support.pace import until
 
 pytestmark = pytest.mark.host
 
@@ -37,10 +36,7 @@ def test_it_says_that_it_is_at_work_before_its_first_round_ends_and_what_is_real
     go = Path("/run/go")
     _hold("iptables-save", go)
     with whole_agent("all", rows, server) as agent:
-        end = time.monotonic() + stretched(SOON_S)
-        while not server.reports:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: server.reports, SOON_S, "something is reported")
         (first,) = server.reports
         assert (first.realised_revision, first.ports_realised, first.ports_lost) == (0, (), ())
         go.touch()

@@ -4,8 +4,9 @@ One thread registers the host and follows the feed into a `Replica`; another sen
 again for ever, and take the next server when one fails: often until the host is registered, since then nothing works
 without a server, and often again in the first seconds after it is lost; then more slowly, up to `_SLOWEST_S`.
 While the loop is at work for long, what it said last is said again: a busy host is not an away one.
-A third keeps intent on disk (``agent.kept``).  What was kept before is intent again when no server has told anything
-newer `_PATIENCE_S` after the start; until then it only spares the server from telling all of it.
+A third keeps intent on disk (``agent.kept``), a second after the news of it: a host that dies within that second, and
+boots while no server can be reached, is made by what was wanted before.  What was kept before is intent again when no
+server has told anything newer `_PATIENCE_S` after the start; until then it only spares the server from telling all.
 Questions about others are answered beside all of these, and beside the loop, each in a thread of its own.
 """
 

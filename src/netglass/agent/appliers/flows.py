@@ -1,7 +1,8 @@
 """Keeps the switch's OpenFlow entries: those whose cookie carries our mark; all others are left alone.
 
 Ports have names here and numbers on the switch; which number a port has stands in the switch's database, and stays
-when the switch is started anew.  The switch gives a number that was given up to no other port for an hour.
+when the switch is started anew.  A number that was given up goes to no other port for an hour, while there are others
+left.  Source: ovs-vswitchd.conf.db(5), "ofport"; Open vSwitch, ofproto.c (alloc_ofp_port).
 
 One atomic bundle a bridge with only what differs.  When the switch refuses a bundle it is halved until the bad flow
 is found and reported; the others go in: carry on.

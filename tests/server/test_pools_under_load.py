@@ -11,7 +11,7 @@ import pytest
 from process import ServerProcess, StartServers
 
 from support.api import Api
-from support.history import History
+from support.history import ROOM, History
 
 pytestmark = pytest.mark.server
 
@@ -140,29 +140,15 @@ def test_the_addresses_of_a_slash_28_are_never_given_twice_and_all_come_back(
 def test_servers_killed_while_clients_write_keep_every_answer_and_nothing_that_was_refused(
     start_servers: StartServers,
 ) -> None:
-    # Segments for as many networks as anybody makes meanwhile: a thousand VLANs are gone in seconds.
-    servers = start_servers(
-        default_quotas={"network": -1, "subnet": -1, "port": -1},
-        tenant_network_types=["vxlan"],
-        tunnel_ranges={"vxlan": [1, 1_000_000]},
-    )
+    servers = start_servers(**ROOM)
     history = History()
 
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        work = [
-            pool.submit(history.write, servers[number % len(servers)].admin(), f"client{number}")
-            for number in range(CLIENTS)
-        ]
-        try:
-            for server in servers:
-                history.wait_for_answers(40)
-                server.stop(9)
-                server.start()
-            history.wait_for_answers(10)
-        finally:
-            history.stopped.set()  # else they, and the pool, would write on
-        for one in work:
-            one.result()
+    with history.written_by([servers[number % len(servers)].admin() for number in range(CLIENTS)]):
+        for server in servers:
+            history.wait_for_answers(40)
+            server.stop(9)
+            server.start()
+        history.wait_for_answers(10)
 
     for server in servers:
         history.check(server.admin())

@@ -18,7 +18,7 @@ from process import ServerProcess, StartServers
 
 from netglass.model.protocol import Listed, Registration, Report
 from netglass.model.resources import HostSettings
-from support.history import History
+from support.history import ROOM, History
 from support.pace import until
 from support.postgres import Cluster
 
@@ -178,10 +178,10 @@ def test_servers_without_their_database_say_so_end_streams_and_go_on_by_themselv
     assert [n["name"] for n in apis[1].get("/v2.0/networks")["networks"]] == ["after"]
 
 
-def test_history_is_true_after_kills_of_servers_and_of_the_database(cluster: Cluster, two: list[ServerProcess]) -> None:
+def test_history_is_true_after_kills_of_servers_and_of_the_database(cluster: Cluster, start_two: StartServers) -> None:
+    two = start_two(**ROOM)
     history = History()
-    with ThreadPoolExecutor(6) as pool:
-        work = [pool.submit(history.write, two[n % 2].admin(), f"client{n}") for n in range(6)]
+    with history.written_by([two[number % 2].admin() for number in range(6)]):
         for round_ in range(4):
             history.wait_for_answers(30)
             if round_ % 2:
@@ -191,9 +191,6 @@ def test_history_is_true_after_kills_of_servers_and_of_the_database(cluster: Clu
                 two[round_ // 2].stop(signal.SIGKILL)
                 two[round_ // 2].start()
         history.wait_for_answers(30)
-        history.stopped.set()
-        for one in work:
-            one.result()
 
     for server in two:
         history.check(server.admin())

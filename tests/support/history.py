@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
 from support.api import Api
 from support.pace import stretched
+
+ROOM: dict[str, Any] = {
+    "default_quotas": {"network": -1, "subnet": -1, "port": -1},
+    "tenant_network_types": ["vxlan"],
+    "tunnel_ranges": {"vxlan": [1, 1_000_000]},
+}
+"""Settings of servers that have room for all that clients make: a thousand VLANs are gone in seconds."""
 
 UNKNOWN = 504
 """A server says that it cannot tell what became of a write."""
@@ -26,13 +37,24 @@ class History:
         self.answered: set[str] = set()
         self.refused: set[str] = set()
         self.unknown: set[str] = set()
-        self.stopped = threading.Event()
+        self._stopped = threading.Event()
         self._news = threading.Condition()
 
-    def write(self, api: Api, client: str) -> None:
-        """Makes networks, one after the other, until `stopped`."""
+    @contextmanager
+    def written_by(self, clients: Sequence[Api]) -> Iterator[None]:
+        """Has clients make networks at the same time for as long as the block lasts, however it ends."""
+        with ThreadPoolExecutor(len(clients)) as pool:
+            work = [pool.submit(self._write, api, f"client{number}") for number, api in enumerate(clients)]
+            try:
+                yield
+            finally:
+                self._stopped.set()
+            for one in work:
+                one.result()
+
+    def _write(self, api: Api, client: str) -> None:
         number = 0
-        while not self.stopped.is_set():
+        while not self._stopped.is_set():
             name, number = f"{client}-{number}", number + 1
             try:
                 status, _ = api.call("POST", "/v2.0/networks", {"network": {"name": name}})

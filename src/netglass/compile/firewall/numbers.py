@@ -7,10 +7,13 @@ from hashlib import blake2b
 
 
 def numbers(names: Iterable[str]) -> dict[str, int]:
-    """Gives each name a number of 32 bits that it has everywhere, as long as no other here would have the same."""
+    """Gives each name a number of 32 bits that it has everywhere, as long as no other here would have the same.
+
+    A name that comes more than once is one name.
+    """
     found: dict[str, int] = {}
     taken = {0}
-    for name in sorted(names):
+    for name in sorted(set(names)):
         salt = 0
         while (number := _hash(name, salt)) in taken:
             salt += 1

@@ -24,6 +24,7 @@ Source: ARCHITECTURE.md, section 4 (feed).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum, auto
 
 from netglass.compile import relevant_groups
 from netglass.model.changes import Change
@@ -48,8 +49,17 @@ from netglass.model.snapshot import ROUTER_INTERFACES, Snapshot
 Key = tuple[str, str]
 """A row's kind and id."""
 
+
 DHCP_OWNER = "network:dhcp"
 FLOATING_OWNER = "network:floatingip"
+
+
+class _Form(Enum):
+    """What a host is told of a row: all of it, what its security groups need of it, or nothing as it is irrelevant."""
+
+    WHOLE = auto()
+    SHORT = auto()
+    NOTHING = auto()
 
 
 def relevant_rows(snapshot: Snapshot, host: str) -> dict[Key, Row]:
@@ -75,7 +85,7 @@ def _get(snapshot: Snapshot, key: Key) -> Row | None:
 def relevant_row(snapshot: Snapshot, host: str, key: Key) -> Row | None:
     """Gives one row if the host's desired state can depend on it, else None."""
     row = _get(snapshot, key)
-    return _told(snapshot, host, row) if row is not None and _is_relevant(snapshot, host, row) else None
+    return _told(row, _form(snapshot, host, row))
 
 
 def interested_hosts(before: Snapshot, after: Snapshot, changes: Iterable[Change]) -> set[str]:
@@ -103,10 +113,19 @@ def relevant_changes(
     for change in changes:
         for key in _keys_moved(before, after, change, host):
             if key not in told:
-                old, new = relevant_row(before, host, key), relevant_row(after, host, key)
-                if old != new:
-                    told[key] = new
+                old, new = _get(before, key), _get(after, key)
+                was, becomes = _form(before, host, old), _form(after, host, new)
+                if _differs((old, was), (new, becomes)):
+                    told[key] = _told(new, becomes)
     return told
+
+
+def _differs(old: tuple[Row | None, _Form], new: tuple[Row | None, _Form]) -> bool:
+    """Says whether a host is told something else of a row; what goes or comes is not put in short to know it."""
+    (row, form), (new_row, new_form) = old, new
+    if _Form.NOTHING in (form, new_form):
+        return form is not new_form
+    return not (row is new_row and form is new_form) and _told(row, form) != _told(new_row, new_form)
 
 
 def difference(old: Mapping[Key, Row], new: Mapping[Key, Row]) -> dict[Key, Row | None]:
@@ -187,7 +206,7 @@ def _is_peer(snapshot: Snapshot, host: str, other: str) -> bool:
 
 
 def _serves_dhcp(snapshot: Snapshot, host: str, network_id: str) -> bool:
-    return any(port.host_id == host for port in snapshot.rows("dhcp_ports_by_network", network_id))
+    return snapshot.has_tallied("dhcp_hosts", network_id, host)
 
 
 def _is_on(snapshot: Snapshot, host: str, network_id: str) -> bool:
@@ -196,10 +215,24 @@ def _is_on(snapshot: Snapshot, host: str, network_id: str) -> bool:
     return present or _serves_dhcp(snapshot, host, network_id)
 
 
-def _told(snapshot: Snapshot, host: str, row: Row) -> Row:
-    """Gives what a host is told of a row that is relevant to it."""
-    whole = _is_whole_port(snapshot, host, row) if isinstance(row, Port) else False
-    return row if whole else relevant_groups.in_short(row)
+def _form(snapshot: Snapshot, host: str, row: Row | None) -> _Form:
+    """Gives in what form a host is told of a row."""
+    if row is None:
+        return _Form.NOTHING
+    if isinstance(row, Port):
+        if _is_whole_port(snapshot, host, row):
+            return _Form.WHOLE
+        relevant = relevant_groups.is_needed(snapshot, host, row)
+    else:
+        relevant = _is_relevant(snapshot, host, row)
+    return _Form.SHORT if relevant else _Form.NOTHING
+
+
+def _told(row: Row | None, form: _Form) -> Row | None:
+    """Gives what a host is told of a row."""
+    if row is None or form is _Form.NOTHING:
+        return None
+    return row if form is _Form.WHOLE else relevant_groups.in_short(row)
 
 
 def _is_whole_port(snapshot: Snapshot, host: str, port: Port) -> bool:
@@ -219,8 +252,7 @@ def _concerns_network(port: Port) -> bool:
 
 
 def _is_relevant(snapshot: Snapshot, host: str, row: Row) -> bool:
-    if isinstance(row, Port):
-        return _is_whole_port(snapshot, host, row) or relevant_groups.is_needed(snapshot, host, row)
+    """Says whether a row that is no port is relevant to a host."""
     if isinstance(row, Network):
         return _is_on(snapshot, host, row.id)
     if isinstance(row, Subnet):
@@ -270,7 +302,7 @@ def _tunnel_hosts(snapshot: Snapshot, network_id: str) -> set[str]:
 
 
 def _dhcp_hosts(snapshot: Snapshot, network_id: str) -> set[str]:
-    return {port.host_id for port in snapshot.rows("dhcp_ports_by_network", network_id) if port.host_id}
+    return set(snapshot.tallied("dhcp_hosts", network_id))
 
 
 def _hosts_of(snapshot: Snapshot, row: Row) -> set[str]:

@@ -65,6 +65,7 @@ def _segment(network: Network) -> list[tuple[Any, int]]:
 
 
 # name -> (row type, keys under which the row is found)
+# A port that is told in short (compile.relevant_groups) has no network, subnet or MAC, and is not asked for by them.
 GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "networks_by_project": (Network, lambda n: [n.project_id]),
     "networks_by_physical_network": (Network, lambda n: [n.physical_network] if n.physical_network else []),
@@ -80,14 +81,14 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
     "subnetpools_by_scope": (SubnetPool, lambda p: [p.address_scope_id] if p.address_scope_id else []),
     "address_scopes_by_project": (AddressScope, lambda s: [s.project_id]),
     "address_scopes_shared": (AddressScope, lambda s: [True] if s.shared else []),
-    "ports_by_network": (Port, lambda p: [p.network_id]),
+    "ports_by_network": (Port, lambda p: [p.network_id] if p.network_id else []),
     "ports_by_project": (Port, lambda p: [p.project_id]),
     "ports_by_device": (Port, lambda p: [p.device_id] if p.device_id else []),
     "ports_by_host": (Port, lambda p: [p.host_id] if p.host_id else []),
     "ports_by_host_network": (Port, lambda p: [(p.host_id, p.network_id)] if p.host_id else []),
-    "ports_by_subnet": (Port, lambda p: {f.subnet_id for f in p.fixed_ips}),
-    "ports_by_mac": (Port, lambda p: [(p.network_id, p.mac_address)]),
-    "ports_by_address": (Port, lambda p: [(f.subnet_id, f.ip_address) for f in p.fixed_ips]),
+    "ports_by_subnet": (Port, lambda p: {f.subnet_id for f in p.fixed_ips if f.subnet_id}),
+    "ports_by_mac": (Port, lambda p: [(p.network_id, p.mac_address)] if p.mac_address else []),
+    "ports_by_address": (Port, lambda p: [(f.subnet_id, f.ip_address) for f in p.fixed_ips if f.subnet_id]),
     "dhcp_ports_by_network": (Port, lambda p: [p.network_id] if p.device_owner == "network:dhcp" else []),
     "dhcp_ports_by_host": (Port, lambda p: [p.host_id] if p.device_owner == "network:dhcp" and p.host_id else []),
     "router_ports_by_network": (Port, lambda p: [p.network_id] if p.device_owner in ROUTER_INTERFACES else []),
@@ -137,7 +138,7 @@ GROUPS: dict[str, tuple[type[Row], Callable[[Any], Iterable[Any]]]] = {
 # name -> (row type, (group, number) pairs it takes)
 NUMBERS: dict[str, tuple[type[Row], Callable[[Any], Iterable[tuple[Any, int]]]]] = {
     # addresses in use by subnet id, as integers
-    "addresses": (Port, lambda p: [(f.subnet_id, int(ip_address(f.ip_address))) for f in p.fixed_ips]),
+    "addresses": (Port, lambda p: [(f.subnet_id, int(ip_address(f.ip_address))) for f in p.fixed_ips if f.subnet_id]),
     # segments in use by (network type, physical network)
     "segments": (Network, _segment),
     # local VLAN tags in use by host
@@ -157,6 +158,11 @@ TALLIES: dict[str, tuple[type[Row], Callable[[Any], Iterable[tuple[Any, Any]]]]]
     "address_group_users": (
         SecurityGroupRule,
         lambda r: [(r.remote_address_group_id, r.security_group_id)] if r.remote_address_group_id else [],
+    ),
+    # hosts that a network's DHCP ports are bound to, by network
+    "dhcp_hosts": (
+        Port,
+        lambda p: [(p.network_id, p.host_id)] if p.device_owner == "network:dhcp" and p.host_id else [],
     ),
 }
 

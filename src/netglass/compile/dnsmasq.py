@@ -22,7 +22,7 @@ MOST_LEASES = 1 << 24  # what dnsmasq's tables are asked to hold at most
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _OPTION = re.compile(r"[0-9A-Za-z][0-9A-Za-z+-]{0,40}")
 _HARMLESS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("\"'\\#`[],%")
-_REMEMBERED = 1 << 16  # texts of addresses: reading one costs ten times as much as anything else here
+_REMEMBERED = 1 << 16  # addresses and lines about them: reading one costs ten times as much as anything else here
 _STATEFUL, _STATELESS = "dhcpv6-stateful", "dhcpv6-stateless"
 _SHORTEST_PREFIX_6 = 64
 
@@ -83,6 +83,7 @@ def host_name(address: str) -> str:
     return "host-" + address.replace(".", "-").replace(":", "-")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def host_line(mac: str, address: str, domain: str, client_id: str = "") -> str:
     """Gives a line of the host file: who has this MAC gets this address and name.
 
@@ -101,6 +102,7 @@ def mac_tag(mac: str, tag: str) -> str:
     return f"set:{plain(tag)},{_mac(mac)}"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def name_line(address: str, domain: str) -> str:
     """Gives a line of the file of additional hosts, as in /etc/hosts."""
     address = address_text(address)

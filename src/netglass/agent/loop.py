@@ -94,6 +94,7 @@ class Loop:
             swept = now >= self._sweep_at
             if swept:
                 self._dirty = set(ALL_KINDS)
+                self._rounds.doubt()
             if self._dirty:
                 self._round(self._desired)
             elif told:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from netglass.agent.appliers.protocol import Applier, Asking, NotThere, Work
+from netglass.agent.appliers.protocol import Applier, Asking, Listening, NotThere, Work
 from netglass.agent.healing import Healing
 from netglass.agent.remade import with_what_sits
 from netglass.agent.retries import Retries
@@ -102,9 +102,16 @@ class Rounds:
     def compare(self, desired: HostState, kinds: Iterable[str]) -> Plan:
         """Observes `kinds`, with those that hang together with them, and gives what differs in them.
 
-        Kinds that cannot be read are left out, and noted as failing.
+        Goes by nothing that was read before.  Kinds that cannot be read are left out, and noted as failing.
         """
+        self.doubt()
         return self._compare(desired, kinds)[0]
+
+    def doubt(self) -> None:
+        """Has the next look at each kind read the machine, whatever was heard of changes or not."""
+        for applier in self._appliers:
+            if isinstance(applier, Listening):
+                applier.doubt()
 
     def _compare(self, desired: HostState, kinds: Iterable[str]) -> tuple[Plan, set[str]]:
         observed: dict[str, tuple[Thing, ...]] = {}

@@ -57,6 +57,21 @@ class OnlyLinks(Shelf):
         self.things = other.things
 
 
+class GoneDeaf(Shelf):
+    """A shelf that goes by what it saw once, as nobody tells it of a change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, tuple[Thing, ...]] = {}
+
+    def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
+        self.seen = self.seen or super().observe(desired)
+        return self.seen
+
+    def doubt(self) -> None:
+        self.seen = {}
+
+
 def test_what_is_missing_is_made_in_order_and_then_there_is_nothing_to_do() -> None:
     machine = Machine()
     assert machine.round(STATE) == "namespaces +3, port_tags +1, switch_ports +1"
@@ -317,3 +332,21 @@ def test_a_device_made_anew_gets_its_addresses_routes_and_settings_in_the_same_r
         ("apply", "addresses", (state.addresses[0].key,)),
         ("apply", "routes", (state.routes[0].key,)),
     ]
+
+
+def test_what_nobody_told_of_is_found_by_a_look_that_doubts_and_by_whoever_asks_what_differs() -> None:
+    shelf = GoneDeaf()
+    rounds = Rounds([shelf], Retries())
+    rounds.make(STATE, ALL_KINDS)
+    rounds.doubt()
+    rounds.look(STATE, ALL_KINDS)
+    del shelf.things["port_tags", "tap1"]
+    rounds.look(STATE, ALL_KINDS)
+    assert rounds.missing["port_tags"] == {}
+    assert [part.kind for part in rounds.compare(STATE, ALL_KINDS).kinds] == ["port_tags"]
+    rounds.look(STATE, ALL_KINDS)
+    assert set(rounds.missing["port_tags"]) == {"tap1"}
+    shelf.things["port_tags", "tap1"] = TAG
+    rounds.doubt()
+    rounds.look(STATE, ALL_KINDS)
+    assert rounds.missing["port_tags"] == {}

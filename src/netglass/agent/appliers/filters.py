@@ -34,7 +34,6 @@ from netglass.host import iptables, namespaces
 from netglass.host.iptables import RuleEvents, RulesUnreadable, Tables
 from netglass.host.run import TOOK_TOO_LONG
 
-_TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
 _LEFT_ALONE_S = 30.0  # a namespace that could not be read: each try may take as long as a program is waited for
 _HOME = ""
 _OF_GROUPS = 1  # rank of a part that others lead to
@@ -43,11 +42,6 @@ _HOME_VERSIONS = (*_VERSIONS, iptables.FRAMES)  # guests' bridges are at home
 
 Place = tuple[str, int]
 """A namespace's name, and the address family's version."""
-
-
-class _Read(NamedTuple):
-    at: float
-    rule_sets: tuple[RuleSet, ...]  # ours
 
 
 class _Hidden(NamedTuple):
@@ -67,10 +61,15 @@ class Filters:
         self._marks = marks
         self._clock = clock
         self._news: dict[str, tuple[int, RuleEvents]] = {}  # with the inode of the namespace that it is of
-        self._read: dict[str, _Read] = {}
+        self._read: dict[str, tuple[RuleSet, ...]] = {}  # ours, by namespace
+        self._fresh: set[str] = set()  # namespaces whose rules are as they were read, as far as was heard
         self._hidden: dict[str, _Hidden] = {}
         self._known: set[str] | None = None  # namespaces in which rules of ours are wanted, or were
         self._asked: dict[str, Future[Tables]] | None = None
+
+    def doubt(self) -> None:
+        """Has the next look ask every namespace."""
+        self._fresh.clear()
 
     def ask(self, desired: HostState) -> None:
         """Asks the namespaces of which what was read is not to be trusted."""
@@ -84,7 +83,7 @@ class Filters:
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our rules in namespaces that are wanted, or were; on the first round, in all that are ours.
 
-        A namespace is asked only when there is news of its rules, or when it was not asked for `_TRUSTED_S` seconds.
+        A namespace is asked only when there is news of its rules, we changed them, or there is doubt.
         """
         if self._asked is None:
             self.ask(desired)
@@ -109,31 +108,31 @@ class Filters:
             except FileNotFoundError:
                 self._forget(netns)
                 continue
-            hidden, kept = self._hidden.get(netns), self._read.get(netns)
+            hidden = self._hidden.get(netns)
             if hidden is not None and self._clock() - hidden.at < _LEFT_ALONE_S:
                 continue
-            if news or kept is None or self._clock() - kept.at > _TRUSTED_S:
+            if news or netns not in self._fresh:
                 found[netns] = _VERSIONS if netns else _HOME_VERSIONS
         return found
 
     def _look(self, netns: str, asked: Future[Tables] | None) -> tuple[RuleSet, ...]:
         """Gives what a namespace has: what it was asked for, or what is known of it."""
-        hidden, kept = self._hidden.get(netns), self._read.get(netns)
+        hidden = self._hidden.get(netns)
+        last = hidden.rule_sets if hidden is not None else self._read.get(netns, ())
+        if asked is None:
+            return last
         try:
-            if asked is None:
-                known = hidden or kept
-                return known.rule_sets if known is not None else ()
-            kept = self._read[netns] = _Read(self._clock(), _seen(netns, asked.result()))
-            self._hidden.pop(netns, None)
+            found = self._read[netns] = _seen(netns, asked.result())
         except FileNotFoundError:
             self._forget(netns)
             return ()
         except RulesUnreadable as error:
-            before = self._read.pop(netns, None) or hidden
-            last = before.rule_sets if before is not None else ()
+            self._leave(netns)
             self._hidden[netns] = _Hidden(self._clock(), last, str(error))
             return last
-        return kept.rule_sets
+        self._fresh.add(netns)
+        self._hidden.pop(netns, None)
+        return found
 
     def _listen(self, netns: str) -> RuleEvents:
         # A namespace made anew under its name is another one; a socket in the old one would keep that alive.
@@ -144,8 +143,13 @@ class Filters:
             held = self._news[netns] = (identity, RuleEvents(netns))
         return held[1]
 
-    def _forget(self, netns: str) -> None:
+    def _leave(self, netns: str) -> None:
+        """Has what was read of a namespace count no more."""
         self._read.pop(netns, None)
+        self._fresh.discard(netns)
+
+    def _forget(self, netns: str) -> None:
+        self._leave(netns)
         self._hidden.pop(netns, None)
         held = self._news.pop(netns, None)
         if held is not None:
@@ -192,7 +196,7 @@ class Filters:
         netns, version = place
         if hidden := self._hidden.get(netns):
             return [ApplyError("rule_sets", part.after.key, hidden.evidence) for part in parts]
-        self._read.pop(netns, None)
+        self._leave(netns)
         try:
             output = iptables.restore(netns, version, _lines(parts))
         except FileNotFoundError as error:

@@ -10,7 +10,6 @@ is found and reported; the others go in: carry on.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -25,21 +24,23 @@ from netglass.pipeline.cookies import MARK, MASK, unpack_cookie
 from netglass.pipeline.ports import with_names, with_numbers
 from netglass.pipeline.text import parse_flow, render_add, render_delete
 
-_TRUSTED_S = 9.0  # less than the loop's slow look at everything, so that it looks
-
 
 class Flows:
     """The applier of ``flows``."""
 
     kinds = ("flows",)
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
         self._news: dict[str, FlowEvents] = {}
         self._read: dict[str, _Read] = {}
+        self._fresh: set[str] = set()  # bridges whose flows are as they were read, as far as was heard
         self._known: set[str] = set()  # bridges that were ever wanted or ours: flows may be left on them
         self._asked: _Asked | None = None
+
+    def doubt(self) -> None:
+        """Has the next look ask every bridge."""
+        self._fresh.clear()
 
     def ask(self, desired: HostState) -> None:
         """Asks the bridges of which what was read is not to be trusted; raises ApplyError, see `observe`."""
@@ -52,12 +53,12 @@ class Flows:
         bridges = sorted(self._known & rows.keys())
         numbers = self._port_numbers(bridges)
         stale = [bridge for bridge in self._listen(bridges) if self._stale(bridge)]
-        self._asked = _Asked(self._clock(), bridges, numbers, dump_flows(stale, MARK, MASK))
+        self._asked = _Asked(bridges, numbers, dump_flows(stale, MARK, MASK))
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
 
-        A bridge is asked only when there is news of its flows, or when it was not asked for `_TRUSTED_S` seconds.
+        A bridge is asked only when there is news of its flows, we changed them, or there is doubt.
         Raises ApplyError when one cannot be asked, or when it is not known which there are.
         """
         if self._asked is None:
@@ -73,6 +74,7 @@ class Flows:
         for bridge in [name for name, news in self._news.items() if news.ended or name not in bridges]:
             self._news.pop(bridge).close()
             self._read.pop(bridge, None)
+            self._fresh.discard(bridge)
         for bridge in bridges:
             if bridge not in self._news:
                 self._news[bridge] = FlowEvents(bridge)
@@ -87,8 +89,7 @@ class Flows:
 
     def _stale(self, bridge: str) -> bool:
         news = any("event=" not in line or ours(line) for line in self._news[bridge].drain())
-        read = self._read.get(bridge)
-        return news or read is None or self._clock() - read.at > _TRUSTED_S
+        return news or bridge not in self._fresh
 
     def _take(self, asked: _Asked) -> None:
         dumps = asked.dumps()
@@ -96,9 +97,11 @@ class Flows:
             lines, numbers, before = dumps.get(bridge), asked.numbers[bridge], self._read.get(bridge)
             if isinstance(lines, FlowsRefused):
                 self._read.pop(bridge, None)
+                self._fresh.discard(bridge)
                 raise NotThere("flows", bridge, str(lines))  # a bridge that comes or goes; told when it lasts
             if lines is not None:
-                self._read[bridge] = _Read(asked.at, lines, numbers, _named(bridge, lines, numbers, before))
+                self._read[bridge] = _Read(lines, numbers, _named(bridge, lines, numbers, before))
+                self._fresh.add(bridge)
             elif before is not None and before.numbers != numbers:
                 flows = _named(bridge, before.lines, numbers, before)
                 self._read[bridge] = before._replace(numbers=numbers, flows=flows)
@@ -133,8 +136,7 @@ class Flows:
     def _commit(self, lines: Mapping[str, Mapping[str, Flow]]) -> list[ApplyError]:
         errors: list[ApplyError] = []
         for bridge, output in commit_bundles({bridge: list(group) for bridge, group in lines.items()}).items():
-            if bridge in self._read:
-                self._read[bridge] = self._read[bridge]._replace(at=0.0)
+            self._fresh.discard(bridge)
             if not output.ok:
                 errors += self._search(bridge, lines[bridge], output.evidence)
         return errors
@@ -149,18 +151,16 @@ class Flows:
 
 
 class _Read(NamedTuple):
-    """A bridge's flows as they were read and when, and what they are by its ports' numbers: by line with names."""
+    """A bridge's flows as they were read, and what they are by its ports' numbers: by line with names."""
 
-    at: float
     lines: Sequence[str]
     numbers: Mapping[str, int]
     flows: Mapping[str, Flow]
 
 
 class _Asked(NamedTuple):
-    """What the bridges were asked, when, and their ports' numbers then."""
+    """What the bridges were asked, and their ports' numbers then."""
 
-    at: float
     bridges: Sequence[str]
     numbers: Mapping[str, Mapping[str, int]]
     dumps: Callable[[], Dumps]

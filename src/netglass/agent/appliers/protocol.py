@@ -82,6 +82,14 @@ class Asking(Protocol):
         """Begins what the next `observe`, of the same state, waits for.  Raises as that does."""
 
 
+@runtime_checkable
+class Listening(Protocol):
+    """An applier that goes by what it read last for as long as it hears of no change."""
+
+    def doubt(self) -> None:
+        """Has the next `observe` read everything anew, whatever was heard: news may have been lost."""
+
+
 class NotThere(ApplyError):
     """What somebody else must make first is not there yet: a guest's tap, a port that a compute service plugs.
 

@@ -19,7 +19,7 @@ from netglass.base.errors import ApplyError
 from netglass.desired.permits import Judge, Opening
 from netglass.desired.state import CONNECTION_ACCEPTED, CONNECTION_OPENED, Connections, HostState, Thing
 from netglass.host import conntrack
-from netglass.host.conntrack import Tracked
+from netglass.host.conntrack import Opened, Tracked
 
 _SIDES = CONNECTION_ACCEPTED | CONNECTION_OPENED
 
@@ -43,13 +43,18 @@ class ConnectionMarks:
 
     def _look(self, zones: Mapping[int, Connections], members: Mapping[str, tuple[str, ...]]) -> None:
         judges: dict[int, Judge] = {}
+        judged: dict[
+            tuple[int, bytes], int
+        ] = {}  # of many connections from one guest to one service, one is asked about
         for one in conntrack.tracked(_SIDES):
             if one.zone not in zones:
                 continue
-            if one.zone not in judges:
-                judges[one.zone] = Judge(zones[one.zone].ends, members)
-            bits = _not_permitted(judges[one.zone], one)
-            if bits:
+            kind = (one.zone, one.kind)
+            if kind not in judged:
+                if one.zone not in judges:
+                    judges[one.zone] = Judge(zones[one.zone].ends, members)
+                judged[kind] = _not_permitted(judges[one.zone], one.opened)
+            if bits := one.mark & judged[kind]:
                 self._stray.setdefault(one.zone, []).append((one, bits))
 
     def _observed(self, wanted: Connections) -> Connections:
@@ -77,18 +82,12 @@ class ConnectionMarks:
         return []
 
 
-def _not_permitted(judge: Judge, one: Tracked) -> int:
-    opening = Opening(
-        ip_version=one.ip_version,
-        source=one.source,
-        destination=one.destination,
-        protocol=one.protocol,
-        first=one.first,
-        second=one.second,
-    )
+def _not_permitted(judge: Judge, opened: Opened) -> int:
+    """Gives the bits of the sides that do not permit a connection which was opened so."""
+    opening = Opening(**opened._asdict())
     bits = 0
-    if one.mark & CONNECTION_OPENED and not judge.opened(opening):
+    if not judge.opened(opening):
         bits |= CONNECTION_OPENED
-    if one.mark & CONNECTION_ACCEPTED and not judge.accepted(opening):
+    if not judge.accepted(opening):
         bits |= CONNECTION_ACCEPTED
     return bits

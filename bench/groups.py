@@ -3,6 +3,7 @@
 On a lab of its own with a host for each firewall driver, with two guests each: one in the group, and one without port
 security that speaks as whom it likes.
 
+tracked   connections that the host's kernel tracked meanwhile: those of the rules' packets are still there for a while
 build     all members exist; the rule that lets them in is made: from the request until the host has realised it
 join      a port is made in the group: from the request until the first packet from its address is let in
 leave     it is deleted: from the request until the last one that was
@@ -11,6 +12,9 @@ per port  rules (both families) and flows for each of the local ports
 feed      bytes that the host's agent was sent for it
 rules     packets a second, each of a connection of its own, and one TCP stream, through 10, 100 and 1,000 rules of
           which the last permits, beside no port security
+
+What is measured is heard by a packet each 4 ms, as a switch in user space takes a core for one each 0.5 ms, and slows
+down what it shows.  A round of a host takes half a minute: what is found is told line by line.
 
     python bench/groups.py [--members 1000] [--ports 100] [--rounds 5] [--seconds 2]
 """
@@ -25,8 +29,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from rich.console import Console
 from rich.table import Table
@@ -38,7 +44,8 @@ from netglass.lab.places import LabPlace
 PROBE = Path(__file__).with_name("groups_probe.py")
 DRIVERS = {"hybrid": "iptables_hybrid", "native": "openvswitch"}
 PYTHON = ("/usr/bin/python3", "-u", "-c", PROBE.read_text())  # a guest's own
-EACH_S, QUIET_S = 0.0005, 0.5
+EACH_S, QUIET_S = 0.004, 0.5
+CONSOLE = Console()
 LAB = """
 name: groups
 segments:
@@ -141,9 +148,10 @@ class Bench:
         while True:
             try:
                 self.api("GET", f"/netglass/v1/wait?host={self.host}&timeout=60")
-            except OSError:
-                if time.monotonic() > end:
+            except HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > end:
                     raise
+                CONSOLE.print(error.read().decode(), style="dim", highlight=False)
             else:
                 return
 
@@ -196,18 +204,30 @@ class Bench:
         return probe(self.lab, self.host, PROBE, "count", driver=self.driver)
 
     def _sent(self) -> int:
-        found: int = probe(self.lab, self.host, PROBE, "read")["bytes"]
+        found: int = self._read()["bytes"]
         return found
+
+    def _read(self) -> Figures:
+        return probe(self.lab, self.host, PROBE, "read")
 
     def rounds(self, count: int) -> list[Figures]:
         """Has a member join and leave, and its connection cut, so many times; milliseconds, and bytes on the feed."""
         with self.member.probing("hear", quiet_s=QUIET_S) as hearing:
-            return [self._round(hearing, f"10.64.200.{10 + number}") for number in range(count)]
+            found = []
+            for number in range(count):
+                found.append(self._round(hearing, f"10.64.200.{10 + number}"))
+                self._say(found[-1])
+            return found
+
+    def _say(self, found: Figures) -> None:
+        words = ", ".join(f"{key} {value}" for key, value in found.items())
+        CONSOLE.print(f"{self.host}: {words}", style="dim", highlight=False)
 
     def _round(self, hearing: subprocess.Popen[str], address: str) -> Figures:
         self.member.run("ip", "neigh", "replace", address, "lladdr", self.stranger.mac, "dev", "eth0")
         say = {"source": address, "target": self.member.address, "each_s": EACH_S}
         with self.stranger.probing("say", **say):
+            tracked = self._read()["tracked"]
             joined, port, sent = self._joins(hearing, address)
             left = self._ends(hearing, f"/v2.0/ports/{port}")
             again, port, _ = self._joins(hearing, address)
@@ -217,7 +237,7 @@ class Bench:
         self.api("DELETE", f"/v2.0/ports/{port}")
         self.rule(remote_group_id=self.group)
         self.realised()
-        return {"join_ms": [joined, again], "leave_ms": left, "cut_ms": cut, "join_bytes": sent}
+        return {"join_ms": [joined, again], "leave_ms": left, "cut_ms": cut, "join_bytes": sent, "tracked": tracked}
 
     def _joins(self, hearing: subprocess.Popen[str], address: str) -> tuple[float, str, int]:
         before = self._sent()
@@ -264,6 +284,7 @@ class Bench:
                 self.api("PUT", f"/v2.0/ports/{self.member.port_id}", {"port": wanted})
                 self.realised()
                 found.append({"rules": count} | self._speed(seconds))
+                self._say(found[-1])
         return found
 
     def _long(self, count: int) -> str:
@@ -376,9 +397,8 @@ def main() -> None:
                 bench.fill(options.members, options.ports)
                 found[host] |= {"costs": bench.costs(), "rounds": bench.rounds(options.rounds)}
                 bench.clear()
-    console = Console()
-    console.print(group_table(found))
-    console.print(speed_table(found))
+    CONSOLE.print(group_table(found))
+    CONSOLE.print(speed_table(found))
     keep("groups", {"members": options.members, "ports": options.ports, "hosts": found})
 
 

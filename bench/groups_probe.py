@@ -2,7 +2,8 @@
 
     groups_probe.py plug|unplug '{"ports": […], "driver": D}'        on a host: plugs ports as a compute service would
     groups_probe.py count '{"driver": D}'                            on a host: rules or flows that filter guests
-    groups_probe.py read                                             on a host: bytes that the agent has been sent
+    groups_probe.py read                                             on a host: bytes that the agent has been sent, and
+                                                                     connections that the kernel tracks
     groups_probe.py hear '{"quiet_s": S}'                            in a guest: answers UDP, tells times of packets
     groups_probe.py say '{"source": A, "target": B, "each_s": S}'    in a guest: sends UDP from an address
     groups_probe.py spray '{"source": A, "target": B, "seconds": S}' in a guest: sends, each packet another connection
@@ -72,11 +73,12 @@ def count(driver: str) -> dict[str, Any]:
 
 
 def read() -> dict[str, Any]:
-    """Gives the bytes that came by the agent's connections to the server that are open now."""
+    """Gives the bytes that came by the agent's connections to the server that are open now, and what is tracked."""
     shown = _run("ss", "-tinpH", "state", "established")
     entries = re.split(r"\n(?=\S)", shown)
     found = [re.search(r"bytes_received:(\d+)", one) for one in entries if ":9696" in one.split("\n")[0]]
-    return {"bytes": sum(int(one[1]) for one in found if one)}
+    tracked = int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text())
+    return {"bytes": sum(int(one[1]) for one in found if one), "tracked": tracked}
 
 
 def hear(quiet_s: float) -> None:

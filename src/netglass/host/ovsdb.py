@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -196,10 +196,11 @@ class Database:
         """Gives all ports by name, those that bridges have for themselves left out."""
         self._forget_touched()
         interfaces = {row.uuid: self._value(row, _interface) for row in self._rows("Interface")}
+        ports = self._idl.tables["Port"].rows
         found: dict[str, OvsPort] = {}
         for row in self._rows("Bridge"):
             bridge = self._value(row, _bridge).name
-            for port_row in row.ports:
+            for port_row in (ports[u] for u in _held(row, "ports") if u in ports):
                 port = self._value(port_row, _port)
                 interface = next((interfaces[u] for u in port.interfaces if u in interfaces), None)
                 if port.name == bridge or interface is None:
@@ -307,28 +308,38 @@ def _bridge(row: Any) -> OvsBridge:
 def _port(row: Any) -> _Port:
     return _Port(
         uuid=str(row.uuid),
-        name=row.name,
-        tag=_one(row.tag, None),
-        vlan_mode=_one(row.vlan_mode, ""),
-        trunks=tuple(sorted(row.trunks)),
-        external_ids=dict(row.external_ids),
-        interfaces=tuple(interface.uuid for interface in row.interfaces),
+        name=_one(_held(row, "name"), ""),
+        tag=_one(_held(row, "tag"), None),
+        vlan_mode=_one(_held(row, "vlan_mode"), ""),
+        trunks=tuple(sorted(_held(row, "trunks"))),
+        external_ids=_held(row, "external_ids"),
+        interfaces=tuple(_held(row, "interfaces")),
     )
 
 
 def _interface(row: Any) -> _Interface:
     return _Interface(
         uuid=str(row.uuid),
-        type=row.type,
-        options=dict(row.options),
-        external_ids=dict(row.external_ids),
-        ofport=_one(row.ofport, 0),
-        error=_one(row.error, ""),
+        type=_one(_held(row, "type"), ""),
+        options=_held(row, "options"),
+        external_ids=_held(row, "external_ids"),
+        ofport=_one(_held(row, "ofport"), 0),
+        error=_one(_held(row, "error"), ""),
     )
 
 
-def _one(values: list[Any], otherwise: Any) -> Any:
-    return values[0] if values else otherwise
+def _held(row: Any, column: str) -> dict[Any, Any]:
+    """Gives what a column of a row holds as the server has it: keys with values, None in a set; rows by their UUIDs.
+
+    The row's own attributes also have what a transaction is about to change; ours change none of it, and with hundreds
+    of ports asking for it takes five times as long.
+    """
+    atoms = row._data[column].values
+    return {key.value: None if value is None else value.value for key, value in atoms.items()}
+
+
+def _one(values: Iterable[Any], otherwise: Any) -> Any:
+    return next(iter(values), otherwise)
 
 
 # --- operations, as RFC 7047 spells them

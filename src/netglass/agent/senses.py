@@ -124,9 +124,7 @@ class Senses:
 
 def _identity(netns: str) -> int | None:
     """Gives what tells a namespace from others that had its name; None when there is none of that name."""
-    if not netns:
-        return 0
     try:
-        return namespaces.path(netns).stat().st_ino
+        return namespaces.identity(netns)
     except FileNotFoundError:
         return None

@@ -19,7 +19,7 @@ class Conversations:
     def get(self, netns: str) -> Netlink:
         """Gives the conversation with a namespace; raises FileNotFoundError when there is no such namespace."""
         try:
-            identity = namespaces.path(netns).stat().st_ino if netns else 0
+            identity = namespaces.identity(netns)
         except FileNotFoundError:
             self.forget(netns)
             raise

@@ -61,17 +61,12 @@ Tables = dict[int, dict[str, Table]]
 """Tables by IP version or `FRAMES`, then by name."""
 
 
-def filled(netns: str, versions: Iterable[int]) -> list[int]:
-    """Gives those of the versions of which a namespace may have tables; of the others it has none.
-
-    Raises FileNotFoundError when there is no such namespace.
-    """
+def filled(versions: Iterable[int]) -> list[int]:
+    """Gives those of the versions of which the caller's namespace may have tables; of the others it has none."""
     if not _built_on_nf_tables():
         return list(versions)
-    with entered(netns):
-        channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
     found: set[int | None] = set()
-    with channel:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as channel:
         channel.settimeout(10)
         channel.send(rt.message(_GETTABLE, rt.REQUEST | rt.DUMP, 1, _ANY_FAMILY))
         while True:
@@ -91,7 +86,8 @@ def _built_on_nf_tables() -> bool:
 def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Tables]]:
     """Begins to read many namespaces at once, of each the versions named.
 
-    The future of one has what it is filled with, or raises as `filled` and `save` do.
+    The future of one has what it is filled with, or raises FileNotFoundError when there is no such namespace, and
+    RulesUnreadable.
     """
     if not wanted:
         return {}
@@ -102,19 +98,14 @@ def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Tables]]:
 
 
 def _save_filled(netns: str, versions: Iterable[int]) -> Tables:
-    return {version: save(netns, version) for version in filled(netns, versions)}
-
-
-def save(netns: str, version: int) -> dict[str, Table]:
-    """Gives a namespace's tables by name, those that exist.
-
-    Raises FileNotFoundError when there is no such namespace, RulesUnreadable.
-    """
+    read: Tables = {}
     with entered(netns):
-        output = run((f"{_PROGRAMS[version]}-save",))
-    if not output.ok:
-        raise RulesUnreadable(f"in {netns}: {output.evidence}")
-    return parse(output.stdout.splitlines())
+        for version in filled(versions):
+            output = run((f"{_PROGRAMS[version]}-save",))
+            if not output.ok:
+                raise RulesUnreadable(f"in {netns}: {output.evidence}")
+            read[version] = parse(output.stdout.splitlines())
+    return read
 
 
 def parse(lines: Iterable[str]) -> dict[str, Table]:

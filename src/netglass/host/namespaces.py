@@ -52,6 +52,14 @@ def path(name: str) -> Path:
     return DIRECTORY / name if name else Path("/proc/self/ns/net")
 
 
+def identity(name: str) -> int:
+    """Gives what tells a namespace from others that had or will have its name; 0 for our own, the empty name.
+
+    Raises FileNotFoundError when there is none of that name.
+    """
+    return os.stat(f"{DIRECTORY}/{name}").st_ino if name else 0  # noqa: PTH116 - asked often, and a Path takes longer
+
+
 def names() -> set[str]:
     """Gives the names of all namespaces; empty when none was ever made."""
     try:

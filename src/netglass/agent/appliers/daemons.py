@@ -121,11 +121,9 @@ class Daemons:
         if not self._in_place(state.pid, remembered):
             return msgspec.structs.replace(daemon, argv=())
         wanted = {path: _digest(texts[path].encode()) for path in daemon.reload_files if path in texts}
-        fresh = tuple(
-            path
-            for path in daemon.reload_files
-            if remembered.digests.get(path) == _digest_of(path) == wanted.get(path, _digest_of(path))
-        )
+        there = {path: _digest_of(path) for path in daemon.reload_files}
+        told, due = remembered.digests, there | wanted
+        fresh = tuple(path for path in daemon.reload_files if told.get(path) == there[path] == due[path])
         return msgspec.structs.replace(daemon, reload_files=fresh)
 
     def _in_place(self, pid: int, remembered: _Remembered) -> bool:

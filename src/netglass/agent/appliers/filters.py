@@ -136,7 +136,7 @@ class Filters:
 
     def _listen(self, netns: str) -> RuleEvents:
         # A namespace made anew under its name is another one; a socket in the old one would keep that alive.
-        identity = namespaces.path(netns).stat().st_ino
+        identity = namespaces.identity(netns)
         held = self._news.get(netns)
         if held is None or held[0] != identity:
             self._forget(netns)

@@ -17,8 +17,9 @@ Called by compile.routing only.  Source: Neutron's ra.py for names of files, int
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
+
+import msgspec
 
 from netglass.base.eui64 import link_local
 from netglass.compile.place import Place
@@ -34,8 +35,7 @@ _PREFIX = 64  # of link-local addresses
 _LEAST_MTU = 1280  # bytes; RFC 8200, section 5
 
 
-@dataclass(frozen=True)
-class Advertised:
+class Advertised(msgspec.Struct, frozen=True):
     """One inner device of a router.
 
     own      its link-local addresses, with prefix length; guests are to take the first for their gateway

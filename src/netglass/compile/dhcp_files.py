@@ -7,9 +7,10 @@ Called by compile.dhcp only; the text of each line is ``compile.dnsmasq``'s busi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from netglass.base.ids import qdhcp_name
 from netglass.compile import dnsmasq
@@ -25,8 +26,7 @@ _CLIENT_ID = "client-id"  # no option to send, but one to be known by
 T = TypeVar("T")
 
 
-@dataclass
-class DhcpServer:
+class DhcpServer(msgspec.Struct, dict=True):
     """One network's DHCP server in the making.
 
     subnets  those with DHCP on which the server's port has an address, the oldest first
@@ -37,7 +37,7 @@ class DhcpServer:
     port: Port
     subnets: list[Subnet]
     home: Home
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = []
 
     @property
     def intent(self) -> tuple[str, ...]:

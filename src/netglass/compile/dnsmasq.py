@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+import msgspec
 
 from netglass.model.resources import DhcpOption, Subnet
 
@@ -31,8 +32,7 @@ class RefusedText(ValueError):
     """A string that dnsmasq would not take for what it is; the message says which and why."""
 
 
-@dataclass(frozen=True)
-class Home:
+class Home(msgspec.Struct, frozen=True):
     """Where a network's dnsmasq keeps its files, and what it listens on.
 
     directory  absolute, without a slash at the end

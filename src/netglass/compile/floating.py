@@ -8,8 +8,9 @@ Source: Networking API v2.0, floatingips; extension ``floating-ip-port-forwardin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+
+import msgspec
 
 from netglass.compile.place import Place, is_word
 from netglass.compile.router_rules import Forwarded
@@ -17,8 +18,7 @@ from netglass.desired.state import Diagnostic
 from netglass.model.resources import FORWARDED_PROTOCOLS, FloatingIp, Port, PortForwarding, Router, ref
 
 
-@dataclass
-class Floating:
+class Floating(msgspec.Struct):
     """What became of a router's floating IPs.
 
     addresses  of all that it translates, each with the rows that say so
@@ -26,11 +26,11 @@ class Floating:
     forwarded  ascending by address, protocol and port
     """
 
-    addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    pairs: list[tuple[str, str]] = field(default_factory=list)
-    forwarded: list[Forwarded] = field(default_factory=list)
-    intent: set[str] = field(default_factory=set)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    addresses: dict[str, tuple[str, ...]] = {}
+    pairs: list[tuple[str, str]] = []
+    forwarded: list[Forwarded] = []
+    intent: set[str] = set()
+    diagnostics: list[Diagnostic] = []
 
     def complain(self, code: str, intent: str, text: str) -> None:
         """Keeps a diagnostic."""

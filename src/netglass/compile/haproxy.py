@@ -14,7 +14,8 @@ Called by compile.metadata only.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _DEVICE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,14}")
@@ -29,8 +30,7 @@ class RefusedWord(ValueError):
     """A string that haproxy would not take for what it is; the message says which and what for."""
 
 
-@dataclass(frozen=True)
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """One namespace's metadata proxy.
 
     of       Network or Router: what `owner_id` is

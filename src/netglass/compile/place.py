@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import ip_address
+
+import msgspec
 
 from netglass.base.memory import remembered
 from netglass.desired.state import Diagnostic
@@ -37,8 +38,7 @@ _BRIDGE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,14}")
 _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 
-@dataclass(frozen=True)
-class Carried:
+class Carried(msgspec.Struct, frozen=True):
     """A network that this host carries.
 
     vlan    the host's own tag for it
@@ -52,8 +52,7 @@ class Carried:
     intent: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Tunnels:
+class Tunnels(msgspec.Struct, frozen=True):
     """One end of tunnels.
 
     types    ascending
@@ -69,8 +68,7 @@ class Tunnels:
         return ip_address(self.address).version
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """One host's part of intent.
 
     bridges  provider bridges, and those that hold addresses of the host, ascending by name, each with its NIC
@@ -86,7 +84,7 @@ class Place:
     tunnels: Tunnels | None
     carried: dict[str, Carried]
     ports: tuple[Port, ...]
-    diagnostics: tuple[Diagnostic, ...] = field(default=())
+    diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
     def settings(self) -> HostSettings:
@@ -194,8 +192,7 @@ def _nameable(ports: list[Port], diagnostics: list[Diagnostic]) -> Iterator[Port
             diagnostics.append(Diagnostic(code="bad-id", intent=(ref(port),), text=text))
 
 
-@dataclass(frozen=True)
-class _Reach:
+class _Reach(msgspec.Struct, frozen=True):
     """What a host can carry networks over."""
 
     snapshot: Snapshot

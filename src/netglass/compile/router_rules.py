@@ -21,7 +21,8 @@ Called by compile.routing.  Source: DATAPLANE.md, "Routing"; chains and marks ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from netglass.compile.iptables import arrange, dnat, dnat_ports, host_prefix, snat
 from netglass.compile.metadata import ADDRESS, ROUTER_PORT
@@ -41,8 +42,7 @@ _PROXY_ONLY = (f"-m mark --mark {_METADATA_MARK} -j ACCEPT", f"-p tcp -m tcp --d
 Rules = Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True)
-class Forwarded:
+class Forwarded(msgspec.Struct, frozen=True):
     """Ports of a floating address that lead to ports of a fixed one; all values are good ones.
 
     ports, to_ports  first and last; `to_ports` as many, or a single one
@@ -67,8 +67,7 @@ class Forwarded:
         return dnat_ports(outer, self.to_address, self.to_ports)
 
 
-@dataclass(frozen=True)
-class Translation:
+class Translation(msgspec.Struct, frozen=True):
     """What a router translates.
 
     device     its device outside; empty without a gateway
@@ -84,7 +83,7 @@ class Translation:
     hides: bool = True
     floating: tuple[tuple[str, str], ...] = ()
     forwarded: tuple[Forwarded, ...] = ()
-    scopes: Mapping[int, Scopes] = field(default_factory=dict)
+    scopes: Mapping[int, Scopes] = {}
 
 
 def rule_sets(owner: str, intent: tuple[str, ...], netns: str, translation: Translation) -> Iterator[RuleSet]:

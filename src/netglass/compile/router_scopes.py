@@ -17,7 +17,8 @@ tells answers by marks on connections, this by their state.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from netglass.compile.iptables import host_prefix
 
@@ -25,8 +26,7 @@ _MASK = "0xffff0000"
 _FIRST = 1024  # mark, in the upper half, of what is in no scope; scopes have the next ones
 
 
-@dataclass(frozen=True)
-class Scopes:
+class Scopes(msgspec.Struct, frozen=True):
     """A router's devices by address scope, in one address family.
 
     marks    (device, mark) of each device with addresses of the family, ascending

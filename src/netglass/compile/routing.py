@@ -12,9 +12,10 @@ Called by compile.compiler.  Source: DATAPLANE.md, "Routing"; Neutron's l3 agent
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeVar
+
+import msgspec
 
 from netglass.base.ids import qg_name, qr_name, qrouter_name
 from netglass.compile.advertising import Advertised, advertised, advertisements
@@ -61,8 +62,7 @@ _SYSCTLS = (
 )
 
 
-@dataclass(frozen=True)
-class _Leg:
+class _Leg(msgspec.Struct, frozen=True):
     """One port of a router, with the addresses that could be read."""
 
     port: Port
@@ -71,16 +71,15 @@ class _Leg:
     addresses: tuple[tuple[str, Subnet], ...]
 
 
-@dataclass
-class _Routing:
+class _Routing(msgspec.Struct):
     """One router in the making."""
 
     place: Place
     router: Router
     netns: str
-    inside: list[_Leg] = field(default_factory=list)
+    inside: list[_Leg] = []
     outside: _Leg | None = None
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = []
 
     @property
     def legs(self) -> list[_Leg]:

@@ -33,8 +33,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+import msgspec
 
 from netglass.base.ids import tunnel_port_name
 from netglass.compile.flow import flow, flow_in
@@ -70,8 +71,7 @@ _LEARNT_S = 300
 _MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # of one receiver
 
 
-@dataclass(frozen=True)
-class _Peer:
+class _Peer(msgspec.Struct, frozen=True):
     """Another host that has a network, and the port that leads there."""
 
     host: Host

@@ -21,7 +21,6 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -65,8 +64,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return Child(pid=self.pid, started=self.started)
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """What is to be started.
 
     argv        the program is looked for in the system's directories unless it is a path
@@ -91,8 +89,7 @@ class Launch:
     environment: dict[str, str] | None = None
 
 
-@dataclass(frozen=True)
-class Beginning:
+class Beginning(msgspec.Struct, frozen=True):
     """A process that is on its way to exec."""
 
     launch: Launch

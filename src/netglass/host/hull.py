@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from netglass.host import syscalls
 from netglass.host.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC
@@ -77,8 +78,7 @@ _SCRIPTS = ("init", "say", "names", "dhcp", "ipv6", "dhcpcd.conf", "metadata")
 _HIDDEN_IN_PROC = ("kcore", "keys", "kmsg", "timer_list", "sched_debug")
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """What a root is made of.
 
     staging   an empty directory; a mount point in the new namespace only
@@ -90,7 +90,7 @@ class Root:
     staging: str
     hostname: str
     console: str
-    files: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    files: dict[str, tuple[bytes, int]] = {}
 
 
 def enter(root: Root) -> None:

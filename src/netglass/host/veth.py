@@ -9,7 +9,8 @@ import errno
 import os
 import socket
 from contextlib import closing
-from dataclasses import dataclass
+
+import msgspec
 
 from netglass.base.errors import NetglassError
 from netglass.host import rtnetlink as rt
@@ -23,8 +24,7 @@ class VethError(NetglassError):
     """The kernel refused; the message says what."""
 
 
-@dataclass(frozen=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """One end of a pair.
 
     name         of the device

@@ -7,7 +7,7 @@ Source: ovs-ofctl(8) and ovs-fields(7); tried on Open vSwitch 3.1 (tests/host/te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 UNTAGGED = -1
 """In place of a VLAN: frames that carry no 802.1Q tag."""
@@ -65,8 +65,7 @@ _AFTER_KIND = (
 )
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """Which packets a flow is for; with nothing set, all.
 
     in_port      name of the port that they came in by; empty: any

@@ -6,11 +6,10 @@ the switch as names (Bridge, ``flow_tables``), since ``ovs-ofctl`` would then pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A table of one sort of bridge.
 
     bridge   ``integration`` (br-int), ``provider`` (br-<nic>) or ``tunnel`` (br-tun)

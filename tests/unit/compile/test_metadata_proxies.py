@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as but
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -184,13 +182,13 @@ def test_one_namespace_of_a_network_is_found_at_the_link_local_address_the_oldes
 )
 def test_what_haproxy_could_misread_is_refused(field: str, value: object) -> None:
     with pytest.raises(RefusedWord):
-        render(but(PROXY, **{field: value}))
+        render(replace(PROXY, **{field: value}))
 
 
 @given(st.text(max_size=80))
 def test_whatever_the_id_the_configuration_has_the_same_lines_or_is_refused(owner_id: str) -> None:
     try:
-        text = render(but(PROXY, owner_id=owner_id))
+        text = render(replace(PROXY, owner_id=owner_id))
     except RefusedWord:
         return
     assert len(text.splitlines()) == len(render(PROXY).splitlines())

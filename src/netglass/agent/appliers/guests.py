@@ -15,7 +15,6 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,8 +53,7 @@ _CONSOLE_BYTES = 102_400  # of a console log that are told: Nova's MAX_CONSOLE_B
 _NO_BOOT = 0  # boots count from 1: differs from every wanted guest
 
 
-@dataclass(frozen=True)
-class GuestSeen:
+class GuestSeen(msgspec.Struct, frozen=True):
     """How a server's guest is doing, for the report.
 
     state  running, stopped (it has ended) or error

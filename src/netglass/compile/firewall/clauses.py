@@ -8,9 +8,10 @@ that flows of yesterday and of today never mean different things by one number w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 from netglass.base.memory import remembered
 from netglass.compile.firewall.guards import GROUPS, Firewall, Group, Members, halved
@@ -51,8 +52,7 @@ class _About(NamedTuple):
         return 3 if self.remote_set else 2
 
 
-@dataclass
-class _Clause:
+class _Clause(msgspec.Struct):
     """A flow in the making."""
 
     said: set[tuple[int, int, int]]  # number, clause, clauses

@@ -11,9 +11,10 @@ about rules.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+
+import msgspec
 
 from netglass.base.ids import address_set_name, groups_part_name
 from netglass.base.memory import remembered
@@ -34,8 +35,7 @@ _Span = tuple[int, int, int, str]
 PORTS, GROUPS = 1024, 256  # of so many, what was made is remembered
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """A MAC that a port may send from, and the CIDRs that it may send from with it; ascending, IPv4 first."""
 
     mac: str
@@ -46,8 +46,7 @@ class Source:
         return [cidr for cidr in self.addresses if (":" in cidr) == (ip_version == 6)]
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """A security group that a port here has.
 
     egress, ingress  permits, ascending, each once
@@ -63,8 +62,7 @@ class Group:
     remotes: dict[str, Remote]
 
 
-@dataclass(frozen=True)
-class Guard:
+class Guard(msgspec.Struct, frozen=True, dict=True):
     """One guarded port; `sources` ascending by MAC."""
 
     port: Port
@@ -98,8 +96,7 @@ class Guard:
         return sorted({cidr for source in self.sources for cidr in source.of(ip_version)})
 
 
-@dataclass(frozen=True)
-class Members:
+class Members(msgspec.Struct, frozen=True):
     """The addresses of one family that a remote side stands for; CIDRs, none within another, ascending."""
 
     name: str
@@ -108,8 +105,7 @@ class Members:
     intent: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Firewall:
+class Firewall(msgspec.Struct, frozen=True, dict=True):
     """All of it on one host.
 
     guards  guarded ports, ascending by id

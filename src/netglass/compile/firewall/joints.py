@@ -6,7 +6,8 @@ Called by ``chains``.  What passes is what the permits let pass, no more and no 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from netglass.desired.permits import Permit
 from netglass.model.rules import PORT_NUMBERS
@@ -21,8 +22,7 @@ _EVERY_PORT = (0, 65535)  # as one it is no match at all, and printed as none
 Range = tuple[int | None, int | None]
 
 
-@dataclass(frozen=True)
-class Joint:
+class Joint(msgspec.Struct, frozen=True):
     """Permits that are said together: each of the ranges, to or from each of the remotes.
 
     ranges   ascending, apart from one another; ports, or the one type and code of ICMP; empty: any

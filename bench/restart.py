@@ -12,7 +12,6 @@ Of agents it tells how long after its start the next one says that there is noth
 something), and of all the packets lost.  Prints a table and keeps the raw figures under bench/results/.
 
     python bench/restart.py [--ports 300] [--switch-ports 100] [--routers 50] [--rounds 3] [--lab NAME: one that is up]
-                            [--expedited: with the kernel's grace periods cut short, docs/how-to/restart-a-switch.md]
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ from bench_lab import NETGLASS, Api, Figures, keep, lab_up, netglass, probe
 WIRING = Path(__file__).with_name("wiring_probe.py")
 PACKETS = Path(__file__).with_name("routing_probe.py")
 HERE, THERE, NETWORK_HOST = "compute1", "compute2", "control"
-EXPEDITED = Path("/sys/kernel/rcu_expedited")
 INTERNET = "198.51.100.10"
 SECONDS, EACH_S = 12, 0.01
 AT_ONCE = 50
@@ -149,19 +147,6 @@ class Bench:
         return made, port["fixed_ips"][0]["ip_address"]
 
 
-@contextmanager
-def grace_periods(*, expedited: bool) -> Iterator[None]:
-    """Has the whole machine's kernel cut grace periods short meanwhile, when that is asked for."""
-    before = EXPEDITED.read_text()
-    if expedited:
-        EXPEDITED.write_text("1")
-    try:
-        yield
-    finally:
-        if expedited:
-            EXPEDITED.write_text(before)
-
-
 def table(rows: dict[str, list[Figures]]) -> Table:
     """Gives a row for each round."""
     shown = Table(title="Restarts under 100 packets a second")
@@ -184,10 +169,9 @@ def main() -> None:
     parser.add_argument("--routers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--lab", help="a lab that is up; without it, one is brought up and taken down")
-    parser.add_argument("--expedited", action="store_true", help="with rcu_expedited set, on the whole machine")
     options = parser.parse_args()
     rounds, rows = range(options.rounds), dict[str, list[Any]]()
-    with lab_up(options.lab, "restart", "vlan") as lab, grace_periods(expedited=options.expedited):
+    with lab_up(options.lab, "restart", "vlan") as lab:
         bench = Bench(lab, Api(lab))
         bench.plug(options.switch_ports)
         rows[f"ovs-vswitchd, {options.switch_ports} ports"] = [bench.blink() for _ in rounds]
@@ -196,7 +180,7 @@ def main() -> None:
         bench.route(options.routers)
         rows[f"agent, {options.routers} routers"] = [bench.restart(NETWORK_HOST, INTERNET) for _ in rounds]
     Console().print(table(rows))
-    keep("restart", {"expedited": options.expedited, "rounds": rows})
+    keep("restart", {"rounds": rows})
 
 
 if __name__ == "__main__":

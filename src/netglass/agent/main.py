@@ -48,6 +48,7 @@ from netglass.compile.compiler import compile_host
 from netglass.host.conversations import Conversations
 from netglass.host.datapath import kernel_switch_exists
 from netglass.host.ovsdb import Database, SwitchUnreachable
+from netglass.host.switch_sockets import SwitchSockets
 from netglass.model.protocol import PROTOCOL, GuestReport, Registration
 
 log = logging.getLogger("netglass.agent")
@@ -98,7 +99,8 @@ def build(config: Config) -> Loop:
     appliers = appliers_of(config, database, guests)
     retries = Retries()
     rounds = Rounds(appliers, retries)
-    senses = Senses(database, appliers)
+    sockets = SwitchSockets(database.directory) if datapath_type == "netdev" else None
+    senses = Senses(database, appliers, sockets)
     registration = Registration(
         protocol=PROTOCOL,
         roles=config.roles,

@@ -27,6 +27,7 @@ from netglass.host import namespaces
 from netglass.host.inotify import DirectoryNews
 from netglass.host.netlink import Events
 from netglass.host.ovsdb import Database
+from netglass.host.switch_sockets import SwitchSockets
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +40,15 @@ _SWITCH_KINDS = frozenset({"bridges", "switch_ports", "port_tags", "flows"})
 class Senses:
     """What wakes the loop."""
 
-    def __init__(self, database: Database, appliers: Iterable[Applier]) -> None:
+    def __init__(
+        self, database: Database, appliers: Iterable[Applier], switch_sockets: SwitchSockets | None = None
+    ) -> None:
         self._database = database
         self._appliers = tuple(appliers)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._netlink: dict[str, tuple[int, Events]] = {"": (0, Events())}
         self._directories = DirectoryNews()
+        self._switch_sockets = switch_sockets
         self._looked_at = 0
         self._watched: dict[int, Applier] = {}
 
@@ -65,6 +69,8 @@ class Senses:
         Gives the kinds that may have changed before the listening began.
         """
         self._watched = {fd: applier for applier in self._appliers for fd in applier.watch()}
+        if self._switch_sockets is not None:
+            self._switch_sockets.look()
         self._directories.follow([str(namespaces.DIRECTORY), self._database.directory])
         wanted = {name: _identity(name) for name in ("", *netns)}
         # A namespace that was made anew under its name is another one, and the old socket hears nothing of it.

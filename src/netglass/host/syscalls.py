@@ -57,6 +57,9 @@ _setns = _libc.setns
 _mount = _libc.mount
 _mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
 _umount2 = _libc.umount2
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+_PIDFD_GETFD = 438  # on every architecture
 _pivot_root = _libc.pivot_root
 _prctl = _libc.prctl
 
@@ -70,6 +73,18 @@ def _checked(result: int, what: str) -> None:
 def unshare(flags: int) -> None:
     """Moves this process into new namespaces (`NEWNS` and so on); a new PID namespace begins with its next child."""
     _checked(_unshare(flags), "unshare")
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """Gives a descriptor of ours for what another process has open as `fd`; it is closed on exec.
+
+    Errors: `OSError`: ESRCH when that process has ended, EBADF when it has no such descriptor, EPERM, and ENOSYS
+    before Linux 5.6.
+    """
+    found: int = _syscall(_PIDFD_GETFD, pidfd, fd, 0)
+    if found < 0:
+        _checked(found, "pidfd_getfd")
+    return found
 
 
 def setns(fd: int, kind: int = 0) -> None:

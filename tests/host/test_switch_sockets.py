@@ -1,0 +1,87 @@
+"""A userspace switch's packet sockets are held along with it, and by nobody longer than that."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hosted import kill_switch, on_a_host, shell, start_switch
+
+from netglass.host.switch_sockets import SwitchSockets
+from support.pace import until
+
+pytestmark = pytest.mark.host
+
+RUN = "/run/openvswitch"
+PORTS = ("one", "two", "three")
+ANOTHER = f"from netglass.host.switch_sockets import SwitchSockets; SwitchSockets({RUN!r}).look(); input()"
+
+
+def _bridge_with_veths() -> None:
+    shell("ovs-vsctl", "add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
+    for port in PORTS:
+        shell("ip", "link", "add", port, "type", "veth", "peer", "name", f"far-{port}")
+        shell("ovs-vsctl", "add-port", "br", port)
+
+
+def _packet_sockets() -> set[str]:
+    lines = Path("/proc/net/packet").read_text().splitlines()[1:]
+    return {f"socket:[{line.split()[-1]}]" for line in lines}
+
+
+def _opened_by(pid: str) -> set[str]:
+    try:
+        return {str(fd.readlink()) for fd in Path("/proc", pid, "fd").iterdir()}
+    except OSError:
+        return set()  # it has ended
+
+
+def _holders(name: str) -> int:
+    return sum(name in _opened_by(pid) for pid in os.listdir("/proc") if pid.isdigit())  # noqa: PTH208 - names
+
+
+def _each_held_by(holders: int, sockets: int) -> bool:
+    held = _packet_sockets()
+    return len(held) == sockets and all(_holders(name) == holders for name in held)
+
+
+@on_a_host
+def test_each_packet_socket_is_held_twice_until_the_switch_closes_it_or_ends() -> None:
+    _bridge_with_veths()
+    assert _each_held_by(1, len(PORTS))
+    sockets = SwitchSockets(RUN)
+    sockets.look()
+    until(lambda: _each_held_by(2, len(PORTS)))
+    shell("ovs-vsctl", "del-port", "br", PORTS[0])
+    sockets.look()
+    until(lambda: _each_held_by(2, len(PORTS) - 1))
+    kill_switch()
+    until(lambda: not _packet_sockets())
+    start_switch()
+    until(lambda: len(_packet_sockets()) == len(PORTS) - 1)
+    sockets.look()
+    until(lambda: _each_held_by(2, len(PORTS) - 1))
+
+
+@on_a_host
+def test_who_holds_them_ends_with_whoever_started_it() -> None:
+    _bridge_with_veths()
+    started = subprocess.Popen((sys.executable, "-c", ANOTHER), stdin=subprocess.PIPE)
+    until(lambda: _each_held_by(2, len(PORTS)))
+    started.kill()
+    started.wait()
+    until(lambda: _each_held_by(1, len(PORTS)))
+
+
+@on_a_host
+def test_a_killed_holder_is_replaced_at_the_next_look() -> None:
+    _bridge_with_veths()
+    sockets = SwitchSockets(RUN)
+    sockets.look()
+    until(lambda: _each_held_by(2, len(PORTS)))
+    shell("pkill", "-KILL", "-f", "[n]etglass.host.held_sockets")
+    until(lambda: _each_held_by(1, len(PORTS)))
+    until(lambda: sockets.look() or _each_held_by(2, len(PORTS)))

@@ -52,8 +52,10 @@ class Flows:
         self._known |= ours | {bridge.name for bridge in desired.bridges} | {flow.bridge for flow in desired.flows}
         bridges = sorted(self._known & rows.keys())
         numbers = self._port_numbers(bridges)
-        stale = [bridge for bridge in self._listen(bridges) if self._stale(bridge)]
+        self._forget_all_but(bridges)
+        stale = [bridge for bridge in bridges if self._stale(bridge)]
         self._asked = _Asked(bridges, numbers, dump_flows(stale, MARK, MASK))
+        self._listen(bridges)
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
@@ -70,15 +72,17 @@ class Flows:
         found = [_as_wanted(flow, wanted) for bridge in asked.bridges for flow in self._read[bridge].flows.values()]
         return {"flows": tuple(sorted(found, key=lambda flow: flow.key))}
 
-    def _listen(self, bridges: Sequence[str]) -> Sequence[str]:
+    def _forget_all_but(self, bridges: Sequence[str]) -> None:
         for bridge in [name for name, news in self._news.items() if news.ended or name not in bridges]:
             self._news.pop(bridge).close()
             self._read.pop(bridge, None)
             self._fresh.discard(bridge)
+
+    def _listen(self, bridges: Sequence[str]) -> None:
+        # What changes before it is heard counts as changed: the first line of news says only that the listening began.
         for bridge in bridges:
             if bridge not in self._news:
                 self._news[bridge] = FlowEvents(bridge)
-        return bridges
 
     def _port_numbers(self, bridges: Iterable[str]) -> dict[str, dict[str, int]]:
         numbers: dict[str, dict[str, int]] = {bridge: {} for bridge in bridges}
@@ -88,8 +92,8 @@ class Flows:
         return numbers
 
     def _stale(self, bridge: str) -> bool:
-        news = any("event=" not in line or ours(line) for line in self._news[bridge].drain())
-        return news or bridge not in self._fresh
+        lines = self._news[bridge].drain() if bridge in self._news else []
+        return bridge not in self._fresh or any("event=" not in line or ours(line) for line in lines)
 
     def _take(self, asked: _Asked) -> None:
         dumps = asked.dumps()

@@ -22,6 +22,7 @@ KINDS = {
     "haproxy": "haproxy ",
     "radvd": "radvd ",
     "ovs-ofctl": "ovs-ofctl ",  # an agent's watchers of flows
+    "held-sockets": "netglass.host.held_sockets",
 }
 """Kind of process -> what is found in its command line."""
 

@@ -12,7 +12,7 @@ bare guests are behind Linux bridges too, and a veth pair joins bridges of VLAN 
 What ours has more is what Netglass adds: br-int and br-tun with their tables, and the rules of security groups.  With
 --straight bare has neither Linux bridges nor veth pairs: what the devices cost that a user chose is in the ratio then.
 Every round measures each walk both ways in turn: a TCP stream for some seconds, then pings.  Prints the medians and
-their ratio, and keeps the raw figures under bench/results/.
+their ratio, then each walk's ratio over all types with its error, and keeps the raw figures under bench/results/.
 
     python bench/walk_ratio.py [--rounds 5] [--seconds 3] [--type gre …] [--firewall openvswitch] [--straight]
 """
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import statistics
 import subprocess
@@ -359,6 +360,32 @@ def table(figures: list[Figures]) -> Table:
     return shown
 
 
+def pooled(figures: list[Figures]) -> Table:
+    """Gives each walk's ratio over all types and rounds: one round alone is off by some 15 %."""
+    shown = Table(title="Ours to bare over all types: geometric means of the rounds' ratios, ± standard error")
+    for name in ("walk", "pairs", "throughput", "latency"):
+        shown.add_column(name, justify="left" if name == "walk" else "right")
+    walks = list(dict.fromkeys(f["walk"] for f in figures))
+    for name, chosen in [*((walk, [walk]) for walk in walks), ("all", walks)]:
+        pairs = [pair for walk in chosen for pair in _pairs([f for f in figures if f["walk"] == walk])]
+        if len(pairs) > 1:
+            shown.add_row(name, str(len(pairs)), _mean(pairs, "mbits"), _mean(pairs, "ping_ms"))
+    return shown
+
+
+def _pairs(figures: list[Figures]) -> list[tuple[Figures, Figures]]:
+    """Gives ours beside bare, round by round, of one walk."""
+    kinds = dict.fromkeys(f["type"] for f in figures)
+    sides = ([[f for f in figures if (f["type"], f["side"]) == (kind, s)] for s in ("ours", "bare")] for kind in kinds)
+    return [pair for ours, bare in sides for pair in zip(ours, bare, strict=True)]
+
+
+def _mean(pairs: list[tuple[Figures, Figures]], unit: str) -> str:
+    logs = [math.log(ours[unit] / bare[unit]) for ours, bare in pairs]
+    error = math.exp(statistics.stdev(logs) / math.sqrt(len(logs))) - 1
+    return f"{math.exp(statistics.mean(logs)):.3f} ± {error:.3f}"
+
+
 def _median(figures: list[Figures], kind: str, walk: str, side: str, unit: str) -> float:
     wanted = (kind, walk, side)
     return float(statistics.median(f[unit] for f in figures if (f["type"], f["walk"], f["side"]) == wanted))
@@ -399,6 +426,7 @@ def main() -> None:
     finally:
         Path(topology).unlink()
     Console().print(table(figures))
+    Console().print(pooled(figures))
     keep("walk-ratio", {"firewall": options.firewall, "straight": options.straight, "figures": figures})
 
 

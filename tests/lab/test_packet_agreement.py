@@ -76,8 +76,13 @@ def ready(lab: TestLab, api: Api, made: Made) -> None:
             address = fixed["ip_address"]
             if ":" in address and not _is_advertised(api, port["network_id"]):
                 continue
-            show = ("ip", "-o", "addr", "show", "dev", "eth0")
-            until(lambda s=server, a=address, w=show: f" {a}/" in lab.inside(s, *w, check=False), 20, f"{address}")  # type: ignore[misc]
+            until(lambda s=server, a=address: _answers_for(lab, s, a), 20, f"{address}")  # type: ignore[misc]
+
+
+def _answers_for(lab: TestLab, server: str, address: str) -> bool:
+    """Says whether a guest has an address, and is done with asking whether others have it: until then it is silent."""
+    lines = lab.inside(server, "ip", "-o", "addr", "show", "dev", "eth0", check=False).splitlines()
+    return any(f" {address}/" in line and " tentative" not in line for line in lines)
 
 
 def _is_up(api: Api, network: str) -> bool:

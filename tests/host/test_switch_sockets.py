@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,20 +33,20 @@ def _packet_sockets() -> set[str]:
     return {f"socket:[{line.split()[-1]}]" for line in lines}
 
 
-def _opened_by(pid: str) -> set[str]:
+def _opened_by(process: Path) -> set[str]:
     try:
-        return {str(fd.readlink()) for fd in Path("/proc", pid, "fd").iterdir()}
+        return {str(fd.readlink()) for fd in (process / "fd").iterdir()}
     except OSError:
         return set()  # it has ended
 
 
-def _holders(name: str) -> int:
-    return sum(name in _opened_by(pid) for pid in os.listdir("/proc") if pid.isdigit())  # noqa: PTH208 - names
+def _holders(name: str) -> set[int]:
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and name in _opened_by(entry)}
 
 
 def _each_held_by(holders: int, sockets: int) -> bool:
     held = _packet_sockets()
-    return len(held) == sockets and all(_holders(name) == holders for name in held)
+    return len(held) == sockets and all(len(_holders(name)) == holders for name in held)
 
 
 @on_a_host
@@ -82,6 +83,7 @@ def test_a_killed_holder_is_replaced_at_the_next_look() -> None:
     sockets = SwitchSockets(RUN)
     sockets.look()
     until(lambda: _each_held_by(2, len(PORTS)))
-    shell("pkill", "-KILL", "-f", "[n]etglass.host.held_sockets")
+    (holder,) = _holders(_packet_sockets().pop()) - {int(Path(RUN, "ovs-vswitchd.pid").read_text())}
+    os.kill(holder, signal.SIGKILL)
     until(lambda: _each_held_by(1, len(PORTS)))
     until(lambda: sockets.look() or _each_held_by(2, len(PORTS)))

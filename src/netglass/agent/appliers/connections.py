@@ -43,9 +43,8 @@ class ConnectionMarks:
 
     def _look(self, zones: Mapping[int, Connections], members: Mapping[str, tuple[str, ...]]) -> None:
         judges: dict[int, Judge] = {}
-        judged: dict[
-            tuple[int, bytes], int
-        ] = {}  # of many connections from one guest to one service, one is asked about
+        # Of many connections from one guest to one service, one is asked about.
+        judged: dict[tuple[int, bytes], int] = {}
         for one in conntrack.tracked(_SIDES):
             if one.zone not in zones:
                 continue

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
+from pathlib import Path
+
 import pytest
 from hosted import kill_switch, on_a_host, shell, start_switch
 
@@ -69,6 +74,38 @@ def test_flows_that_somebody_brought_back_are_seen_and_those_that_are_gone_are_m
     start_switch()
     back = _flow("br-back", 2)
     shell("ovs-ofctl", "-O", "OpenFlow15", "add-flow", "br-back", render_add(back).removeprefix("add "))
+    assert flows.observe(wanted)["flows"] == (), "a bridge that was made anew counts as empty, unasked"
+    assert flows.observe(wanted)["flows"] == (back,)
+
+
+@on_a_host
+def test_a_bridge_that_lives_is_asked_though_the_news_of_it_ended() -> None:
+    flows, wanted = Flows(_made()), _wanted()
+    flows.observe(wanted)
+    assert flows.apply(Work(kind="flows", add=wanted.flows)) == []
+    assert flows.observe(wanted)["flows"] == wanted.flows
+    listening = flows.watch()
+    for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+        if "monitor" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
+    for fd in listening:
+        select.select([fd], [], [])
+    shell("ovs-ofctl", "del-flows", "br-back")
+    assert flows.observe(wanted)["flows"] == tuple(flow for flow in wanted.flows if flow.bridge == "br-bare")
+
+
+@on_a_host
+def test_who_doubts_asks_a_bridge_that_was_made_anew() -> None:
+    flows, wanted = Flows(_made()), _wanted()
+    flows.observe(wanted)
+    assert flows.apply(Work(kind="flows", add=wanted.flows)) == []
+    flows.observe(wanted)
+    kill_switch()
+    until(lambda: not _answers(flows))
+    start_switch()
+    back = _flow("br-back", 2)
+    shell("ovs-ofctl", "-O", "OpenFlow15", "add-flow", "br-back", render_add(back).removeprefix("add "))
+    flows.doubt()
     assert flows.observe(wanted)["flows"] == (back,)
 
 

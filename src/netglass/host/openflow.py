@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from netglass.base.errors import NetglassError
 from netglass.host.run import Output, run, run_all, start_all
@@ -24,6 +25,19 @@ class FlowsRefused(NetglassError):
 
 Dumps = dict[str, "list[str] | FlowsRefused"]
 """Lines of flows by bridge; one that cannot be asked has the reason in their place."""
+
+
+def control_socket(directory: str, bridge: str) -> tuple[int, int] | None:
+    """Gives what tells the socket by which a bridge is asked from others of its name; None when there is none.
+
+    A switch makes it when it makes the bridge, which then has no flows.  Source: ovs-vswitchd(8), "Controller
+    connectivity"; Open vSwitch, connmgr.c.
+    """
+    try:
+        status = (Path(directory) / f"{bridge}.mgmt").stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def dump_flows(bridges: Sequence[str], cookie: int, mask: int) -> Callable[[], Dumps]:
@@ -63,12 +77,14 @@ def forget_translations() -> Output:
 class FlowEvents:
     """News of changed flows of one bridge, from an ``ovs-ofctl monitor`` that dies with us.
 
-    The end of the news (`ended`) means that the bridge or the switch is gone, and its flows with it.
+    The end of the news (`ended`) mostly means that the bridge or the switch is gone, and its flows with it.  When it
+    ends before it `spoke`, there was nothing to listen to.
     """
 
     def __init__(self, bridge: str) -> None:
         self.bridge = bridge
         self.ended = False
+        self.spoke = False
         # setpriv: the kernel ends the child when we are killed; without it, one is left for every crash.
         argv = ["setpriv", "--pdeathsig", "KILL", "ovs-ofctl", "monitor", bridge, "watch:!initial"]
         # ovs-ofctl 3.1 prints its first reply to standard output, and all that follows to standard error.
@@ -97,6 +113,7 @@ class FlowEvents:
                 self.ended = True
                 return lines
             *whole, self._rest = (self._rest + received).split(b"\n")
+            self.spoke |= bool(whole)
             lines += [line.decode(errors="replace") for line in whole]
 
     def close(self) -> None:

@@ -4,6 +4,9 @@ Ports have names here and numbers on the switch; which number a port has stands 
 when the switch is started anew.  A number that was given up goes to no other port for an hour, while there are others
 left.  Source: ovs-vswitchd.conf.db(5), "ofport"; Open vSwitch, ofproto.c (alloc_ofp_port).
 
+A bridge that was made anew since it was asked, as all are when ovs-vswitchd has started again, has no flows yet: they
+go in before it is asked, and the next look sees how it is.
+
 One atomic bundle a bridge with only what differs.  When the switch refuses a bundle it is halved until the bad flow
 is found and reported; the others go in: carry on.
 """
@@ -18,7 +21,7 @@ from netglass.agent.appliers.marks import read_ids
 from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import OWNERS, Flow, HostState, Thing
-from netglass.host.openflow import Dumps, FlowEvents, FlowsRefused, commit_bundles, dump_flows
+from netglass.host.openflow import Dumps, FlowEvents, FlowsRefused, commit_bundles, control_socket, dump_flows
 from netglass.host.ovsdb import Database
 from netglass.pipeline.cookies import MARK, MASK, unpack_cookie
 from netglass.pipeline.ports import with_names, with_numbers
@@ -35,12 +38,15 @@ class Flows:
         self._news: dict[str, FlowEvents] = {}
         self._read: dict[str, _Read] = {}
         self._fresh: set[str] = set()  # bridges whose flows are as they were read, as far as was heard
+        self._sockets: dict[str, tuple[int, int] | None] = {}  # of the bridges, when all were last read
         self._known: set[str] = set()  # bridges that were ever wanted or ours: flows may be left on them
         self._asked: _Asked | None = None
 
     def doubt(self) -> None:
         """Has the next look ask every bridge."""
         self._fresh.clear()
+        self._sockets.clear()
+        self._stop_listening({bridge for bridge, news in self._news.items() if news.ended})
 
     def ask(self, desired: HostState) -> None:
         """Asks the bridges of which what was read is not to be trusted; raises ApplyError, see `observe`."""
@@ -52,10 +58,13 @@ class Flows:
         self._known |= ours | {bridge.name for bridge in desired.bridges} | {flow.bridge for flow in desired.flows}
         bridges = sorted(self._known & rows.keys())
         numbers = self._port_numbers(bridges)
-        self._forget_all_but(bridges)
         stale = [bridge for bridge in bridges if self._stale(bridge)]
-        self._asked = _Asked(bridges, numbers, dump_flows(stale, MARK, MASK))
-        self._listen(bridges)
+        anew = [bridge for bridge in stale if self._made_anew(bridge)]
+        # News that ended before a word would only end again, so it begins anew with the bridge or with the slow look.
+        ended = {bridge for bridge, news in self._news.items() if news.ended and news.spoke}
+        self._stop_listening(ended | set(anew) | (self._news.keys() - set(bridges)))
+        dumps = dump_flows([bridge for bridge in stale if bridge not in anew], MARK, MASK)
+        self._asked = _Asked(bridges, numbers, anew, dumps)
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives our flows on every bridge that is ours or wanted, or was; on the first round, on every bridge.
@@ -72,17 +81,11 @@ class Flows:
         found = [_as_wanted(flow, wanted) for bridge in asked.bridges for flow in self._read[bridge].flows.values()]
         return {"flows": tuple(sorted(found, key=lambda flow: flow.key))}
 
-    def _forget_all_but(self, bridges: Sequence[str]) -> None:
-        for bridge in [name for name, news in self._news.items() if news.ended or name not in bridges]:
+    def _stop_listening(self, bridges: Iterable[str]) -> None:
+        for bridge in self._news.keys() & bridges:
             self._news.pop(bridge).close()
             self._read.pop(bridge, None)
             self._fresh.discard(bridge)
-
-    def _listen(self, bridges: Sequence[str]) -> None:
-        # What changes before it is heard counts as changed: the first line of news says only that the listening began.
-        for bridge in bridges:
-            if bridge not in self._news:
-                self._news[bridge] = FlowEvents(bridge)
 
     def _port_numbers(self, bridges: Iterable[str]) -> dict[str, dict[str, int]]:
         numbers: dict[str, dict[str, int]] = {bridge: {} for bridge in bridges}
@@ -92,11 +95,19 @@ class Flows:
         return numbers
 
     def _stale(self, bridge: str) -> bool:
-        lines = self._news[bridge].drain() if bridge in self._news else []
-        return bridge not in self._fresh or any("event=" not in line or ours(line) for line in lines)
+        news = self._news.get(bridge)
+        lines = news.drain() if news is not None else []
+        heard = any("event=" not in line or ours(line) for line in lines)
+        return heard or news is None or news.ended or bridge not in self._fresh
+
+    def _made_anew(self, bridge: str) -> bool:
+        before, now = self._sockets.get(bridge), control_socket(self._database.directory, bridge)
+        return before is not None and now is not None and before != now
 
     def _take(self, asked: _Asked) -> None:
         dumps = asked.dumps()
+        for bridge in asked.anew:
+            self._read[bridge] = _Read((), asked.numbers[bridge], {})
         for bridge in asked.bridges:
             lines, numbers, before = dumps.get(bridge), asked.numbers[bridge], self._read.get(bridge)
             if isinstance(lines, FlowsRefused):
@@ -109,6 +120,7 @@ class Flows:
             elif before is not None and before.numbers != numbers:
                 flows = _named(bridge, before.lines, numbers, before)
                 self._read[bridge] = before._replace(numbers=numbers, flows=flows)
+        self._sockets = {bridge: control_socket(self._database.directory, bridge) for bridge in asked.bridges}
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Adds flows; one of equal table, priority and match is replaced."""
@@ -121,7 +133,12 @@ class Flows:
         return self._bundles(flows, render_delete)
 
     def watch(self) -> list[int]:
-        """Gives what news of flows comes by."""
+        """Gives what news of flows comes by, from now on.
+
+        What changed before counts as changed too: the first line of news says only that the listening began.
+        """
+        for bridge in self._fresh - self._news.keys():
+            self._news[bridge] = FlowEvents(bridge)
         return [news.fileno() for news in self._news.values() if not news.ended]
 
     def _bundles(self, flows: Mapping[str, Sequence[Flow]], render: Callable[[Flow], str]) -> list[ApplyError]:
@@ -163,10 +180,11 @@ class _Read(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What the bridges were asked, and their ports' numbers then."""
+    """What the bridges were asked, and what was known of them then; those that were `anew` are not asked."""
 
     bridges: Sequence[str]
     numbers: Mapping[str, Mapping[str, int]]
+    anew: Sequence[str]
     dumps: Callable[[], Dumps]
 
 

@@ -138,7 +138,7 @@ def appliers_of(config: Config, database: Database, guests: Guests) -> list[Appl
         Sysctls(),
         Inet(marks, conversations),
         AddressSets(),
-        Filters(marks),
+        Filters(marks, run_directory / "rules"),
         Flows(database),
         ConnectionMarks(),
         Files(Path(config.state_directory) / "files.json"),

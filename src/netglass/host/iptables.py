@@ -3,19 +3,16 @@
 The same for what it has its like for: frames that pass a Linux bridge (ebtables(8)).
 
 Through the machine's own programs: what they accept and print is what operators see.  News comes from the kernel's
-nf_tables, on which today's iptables is built, by a socket in the namespace: it costs no process, where
-``xtables-monitor`` costs one a namespace.  There, too, the kernel says at once of what there are no tables, so that no
-process need be asked: most namespaces have none, or of one family only.  Where iptables is the older kind there is no
-news, and the slow look at everything finds what changed.
-
-Source: netlink(7); linux/netfilter/nfnetlink.h (NFNLGRP_NFTABLES), nf_tables.h (NFT_MSG_GETTABLE).
+nf_tables, on which today's iptables is built (``host.nf_tables``): it costs no process, where ``xtables-monitor`` costs
+one a namespace.  There, too, the kernel says at once of what there are no tables, so that no process need be asked:
+most namespaces have none, or of one family only.  Where iptables is the older kind there is no news, and the slow look
+at everything finds what changed.
 """
 
 from __future__ import annotations
 
 import re
 import socket
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, lru_cache
@@ -24,21 +21,17 @@ from typing import NamedTuple
 import msgspec
 
 from netglass.base.errors import NetglassError
-from netglass.host import rtnetlink as rt
+from netglass.host import nf_tables
 from netglass.host.namespaces import entered
+from netglass.host.nf_tables import Stamp
 from netglass.host.run import Output, run
 
 FRAMES = 0
 """In place of an IP version: frames that pass a Linux bridge, whatever they carry (ebtables(8))."""
 
 _PROGRAMS = {4: "iptables", 6: "ip6tables", FRAMES: "ebtables"}
-_NETLINK_NETFILTER = 12
-_NFTABLES_GROUP = 1 << (7 - 1)
-_GETTABLE = 10 << 8 | 1  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE
-_ANY_FAMILY = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)  # struct nfgenmsg
-_VERSION_BY_FAMILY = {2: 4, 10: 6, 7: FRAMES}  # NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_BRIDGE
+_FAMILIES = {4: 2, 6: 10, FRAMES: 7}  # NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_BRIDGE
 _AT_ONCE = 4  # programs that read; they wait for the kernel as often as for a core
-_RECEIVE = 1 << 16
 _DPORT = re.compile(r"\bdport=(\d+)")
 _PROTOCOL = re.compile(r" -p (\S+) ")
 # Those that rules are written with by name; the last are Ethernet types.
@@ -61,32 +54,37 @@ Tables = dict[int, dict[str, Table]]
 """Tables by IP version or `FRAMES`, then by name."""
 
 
+class Saved(msgspec.Struct, frozen=True):
+    """What was printed of one namespace.
+
+    stamp  of the rules before they were printed; None where they have none
+    texts  by IP version or `FRAMES`; of what there are no tables there is none
+    """
+
+    stamp: Stamp | None
+    texts: dict[int, str]
+
+    def tables(self) -> Tables:
+        """Gives the tables that were printed."""
+        return {version: parse(text.splitlines()) for version, text in self.texts.items()}
+
+
 def filled(versions: Iterable[int]) -> list[int]:
     """Gives those of the versions of which the caller's namespace may have tables; of the others it has none."""
-    if not _built_on_nf_tables():
-        return list(versions)
-    found: set[int | None] = set()
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as channel:
-        channel.settimeout(10)
-        channel.send(rt.message(_GETTABLE, rt.REQUEST | rt.DUMP, 1, _ANY_FAMILY))
-        while True:
-            for kind, _, body in rt.messages(channel.recv(_RECEIVE)):
-                if kind == rt.NLMSG_DONE:
-                    return [version for version in versions if version in found]
-                if kind == rt.NLMSG_ERROR:
-                    return list(versions)  # a kernel without them
-                found.add(_VERSION_BY_FAMILY.get(body[0]))
+    families = nf_tables.families() if built_on_nf_tables() else None
+    return [version for version in versions if families is None or _FAMILIES[version] in families]
 
 
 @cache
-def _built_on_nf_tables() -> bool:
+def built_on_nf_tables() -> bool:
+    """Says whether the machine's iptables is today's, so that the kernel tells of changes and stamps."""
     return "nf_tables" in run(("iptables", "--version")).stdout
 
 
-def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Tables]]:
+def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Saved]]:
     """Begins to read many namespaces at once, of each the versions named.
 
-    The future of one has what it is filled with, or raises FileNotFoundError when there is no such namespace, and
+    The future of one has what was printed, or raises FileNotFoundError when there is no such namespace, and
     RulesUnreadable.
     """
     if not wanted:
@@ -97,15 +95,16 @@ def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Tables]]:
     return asked
 
 
-def _save_filled(netns: str, versions: Iterable[int]) -> Tables:
-    read: Tables = {}
+def _save_filled(netns: str, versions: Iterable[int]) -> Saved:
+    texts: dict[int, str] = {}
     with entered(netns):
+        stamp = nf_tables.stamp() if built_on_nf_tables() else None
         for version in filled(versions):
             output = run((f"{_PROGRAMS[version]}-save",))
             if not output.ok:
                 raise RulesUnreadable(f"in {netns}: {output.evidence}")
-            read[version] = parse(output.stdout.splitlines())
-    return read
+            texts[version] = output.stdout
+    return Saved(stamp, texts)
 
 
 def parse(lines: Iterable[str]) -> dict[str, Table]:
@@ -189,33 +188,3 @@ def _by_port(flows: Flows) -> list[tuple[str, ...]]:
         found = (_DPORT.search(line) for line in listed.splitlines())
         ports = {port for match in found if match and first <= (port := int(match[1])) <= last}
     return [(*flows.words, "--orig-port-dst", str(port)) for port in sorted(ports)]
-
-
-class RuleEvents:
-    """News of changed rules of one namespace.  Raises FileNotFoundError when there is no such namespace."""
-
-    def __init__(self, netns: str) -> None:
-        with entered(netns):
-            self._socket = socket.socket(
-                socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER
-            )
-        self._socket.bind((0, _NFTABLES_GROUP))
-
-    def fileno(self) -> int:
-        """Gives the descriptor that is readable when there is news."""
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        """Stops listening."""
-        self._socket.close()
-
-    def drain(self) -> bool:
-        """Says whether there was news since the last call."""
-        news = False
-        while True:
-            try:
-                news = bool(self._socket.recv(_RECEIVE)) or news
-            except BlockingIOError:
-                return news
-            except OSError:  # ENOBUFS: so much news that some was dropped
-                news = True

@@ -21,8 +21,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import NamedTuple
 
+from netglass.agent.appliers.kept_rules import KeptRules
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import Work
 from netglass.agent.appliers.rule_edits import as_wanted, bare, edits, emptied, observed
@@ -31,7 +33,8 @@ from netglass.base.errors import ApplyError
 from netglass.base.ids import GROUPS_PART
 from netglass.desired.state import HostState, RuleSet, Thing
 from netglass.host import iptables, namespaces
-from netglass.host.iptables import RuleEvents, RulesUnreadable, Tables
+from netglass.host.iptables import RulesUnreadable, Saved, Tables
+from netglass.host.nf_tables import RuleEvents
 from netglass.host.run import TOOK_TOO_LONG
 
 _LEFT_ALONE_S = 30.0  # a namespace that could not be read: each try may take as long as a program is waited for
@@ -53,19 +56,28 @@ class _Hidden(NamedTuple):
 
 
 class Filters:
-    """The applier of ``rule_sets``."""
+    """The applier of ``rule_sets``.
+
+    kept  directory in which what was read is kept for the next agent; emptied by a reboot
+    """
 
     kinds = ("rule_sets",)
 
-    def __init__(self, marks: NamespaceMarks, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        marks: NamespaceMarks,
+        kept: Path = Path("/run/netglass/rules"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._marks = marks
+        self._kept = KeptRules(kept)
         self._clock = clock
         self._news: dict[str, tuple[int, RuleEvents]] = {}  # with the inode of the namespace that it is of
         self._read: dict[str, tuple[RuleSet, ...]] = {}  # ours, by namespace
         self._fresh: set[str] = set()  # namespaces whose rules are as they were read, as far as was heard
         self._hidden: dict[str, _Hidden] = {}
         self._known: set[str] | None = None  # namespaces in which rules of ours are wanted, or were
-        self._asked: dict[str, Future[Tables]] | None = None
+        self._asked: dict[str, Future[Saved]] | None = None
 
     def doubt(self) -> None:
         """Has the next look ask every namespace."""
@@ -78,6 +90,7 @@ class Filters:
         self._known = {rule_set.netns for rule_set in desired.rule_sets} | (before & ours)
         for gone in self._news.keys() - self._known:
             self._forget(gone)
+        self._kept.keep_only(self._known)
         self._asked = iptables.save_all(self._stale())
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
@@ -115,14 +128,15 @@ class Filters:
                 found[netns] = _VERSIONS if netns else _HOME_VERSIONS
         return found
 
-    def _look(self, netns: str, asked: Future[Tables] | None) -> tuple[RuleSet, ...]:
+    def _look(self, netns: str, asked: Future[Saved] | None) -> tuple[RuleSet, ...]:
         """Gives what a namespace has: what it was asked for, or what is known of it."""
         hidden = self._hidden.get(netns)
         last = hidden.rule_sets if hidden is not None else self._read.get(netns, ())
         if asked is None:
             return last
         try:
-            found = self._read[netns] = _seen(netns, asked.result())
+            saved = asked.result()
+            found = self._read[netns] = _seen(netns, saved.tables())
         except FileNotFoundError:
             self._forget(netns)
             return ()
@@ -132,6 +146,8 @@ class Filters:
             return last
         self._fresh.add(netns)
         self._hidden.pop(netns, None)
+        if netns:  # the host's own are many, change with each port, and are one namespace's only
+            self._kept.keep(netns, saved)
         return found
 
     def _listen(self, netns: str) -> RuleEvents:
@@ -141,7 +157,15 @@ class Filters:
         if held is None or held[0] != identity:
             self._forget(netns)
             held = self._news[netns] = (identity, RuleEvents(netns))
+            self._recall(netns, held[1])
         return held[1]
+
+    def _recall(self, netns: str, news: RuleEvents) -> None:
+        """Goes by what an agent before this one read, when the rules are the same."""
+        kept = self._kept.load(netns)
+        if kept is not None and kept.stamp == news.stamp and iptables.built_on_nf_tables():
+            self._read[netns] = _seen(netns, kept.tables())
+            self._fresh.add(netns)
 
     def _leave(self, netns: str) -> None:
         """Has what was read of a namespace count no more."""

@@ -88,6 +88,11 @@ def any_route_body(family: int, prefix: int, attributes: bytes) -> bytes:
     return _ROUTE.pack(family, prefix, 0, 0, RT_TABLE_MAIN, 0, RT_SCOPE_NOWHERE, 1, 0) + attributes
 
 
+def route_dump(table: int) -> bytes:
+    """Packs an rtmsg that asks for a table's routes of all families; heeded with NETLINK_GET_STRICT_CHK only."""
+    return _ROUTE.pack(0, 0, 0, 0, table, 0, 0, 0, 0)
+
+
 def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
     """Packs a whole message."""
     size = _HEADER.size + len(body)

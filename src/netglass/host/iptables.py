@@ -23,7 +23,7 @@ import msgspec
 from netglass.base.errors import NetglassError
 from netglass.host import nf_tables
 from netglass.host.namespaces import entered
-from netglass.host.nf_tables import Stamp
+from netglass.host.nf_tables import Edition
 from netglass.host.run import Output, run
 
 FRAMES = 0
@@ -57,11 +57,11 @@ Tables = dict[int, dict[str, Table]]
 class Saved(msgspec.Struct, frozen=True):
     """What was printed of one namespace.
 
-    stamp  of the rules before they were printed; None where they have none
-    texts  by IP version or `FRAMES`; of what there are no tables there is none
+    edition  that the rules were before they were printed; None where nobody says
+    texts    by IP version or `FRAMES`; of what there are no tables there is none
     """
 
-    stamp: Stamp | None
+    edition: Edition | None
     texts: dict[int, str]
 
     def tables(self) -> Tables:
@@ -77,7 +77,7 @@ def filled(versions: Iterable[int]) -> list[int]:
 
 @cache
 def built_on_nf_tables() -> bool:
-    """Says whether the machine's iptables is today's, so that the kernel tells of changes and stamps."""
+    """Says whether the machine's iptables is today's, so that the kernel tells of changes, and of editions."""
     return "nf_tables" in run(("iptables", "--version")).stdout
 
 
@@ -98,13 +98,13 @@ def save_all(wanted: Mapping[str, Iterable[int]]) -> dict[str, Future[Saved]]:
 def _save_filled(netns: str, versions: Iterable[int]) -> Saved:
     texts: dict[int, str] = {}
     with entered(netns):
-        stamp = nf_tables.stamp() if built_on_nf_tables() else None
+        edition = nf_tables.edition() if built_on_nf_tables() else None
         for version in filled(versions):
             output = run((f"{_PROGRAMS[version]}-save",))
             if not output.ok:
                 raise RulesUnreadable(f"in {netns}: {output.evidence}")
             texts[version] = output.stdout
-    return Saved(stamp, texts)
+    return Saved(edition, texts)
 
 
 def parse(lines: Iterable[str]) -> dict[str, Table]:

@@ -1,6 +1,6 @@
 """What the kernel's nf_tables, on which today's iptables is built, tells of itself without a process being started.
 
-Of which families there are tables, what the rules of a namespace were told apart by, and news of their changes.
+Of which families there are tables, which edition a namespace's rules are, and news of their changes.
 
 Source: netlink(7); linux/netfilter/nfnetlink.h (NFNLGRP_NFTABLES), nf_tables.h (NFT_MSG_GETTABLE, NFT_MSG_GETGEN);
 socket(7) has SO_NETNS_COOKIE since Linux 5.14.
@@ -26,7 +26,7 @@ _SO_NETNS_COOKIE = 71
 _RECEIVE = 1 << 16
 
 
-class Stamp(msgspec.Struct, frozen=True):
+class Edition(msgspec.Struct, frozen=True):
     """Tells the rules of a namespace from all that it, or another, has or had at other times since the machine's boot.
 
     cookie      of the namespace; no other one has had it since the boot
@@ -51,8 +51,8 @@ def families() -> frozenset[int] | None:
                 found.add(body[0])
 
 
-def stamp() -> Stamp | None:
-    """Gives the stamp of the rules of the caller's namespace as they are now; None where the kernel has none."""
+def edition() -> Edition | None:
+    """Gives which edition the rules of the caller's namespace are now; None where the kernel does not say."""
     with _channel() as channel:
         try:
             cookie = channel.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
@@ -62,7 +62,7 @@ def stamp() -> Stamp | None:
         for kind, _, body in rt.messages(channel.recv(_RECEIVE)):
             if kind != rt.NLMSG_ERROR:
                 number = rt.attributes(body, len(_ANY_FAMILY))[_GEN_ID]
-                return Stamp(*struct.unpack("=Q", cookie), *struct.unpack("!I", number))
+                return Edition(*struct.unpack("=Q", cookie), *struct.unpack("!I", number))
     return None
 
 
@@ -75,7 +75,7 @@ def _channel() -> socket.socket:
 class RuleEvents:
     """News of changed rules of one namespace.  Raises FileNotFoundError when there is no such namespace.
 
-    stamp  of the rules when the listening had begun: of each later change there is news
+    edition  that the rules were when the listening had begun: of each later change there is news
     """
 
     def __init__(self, netns: str) -> None:
@@ -84,7 +84,7 @@ class RuleEvents:
                 socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER
             )
             self._socket.bind((0, _NFTABLES_GROUP))
-            self.stamp = stamp()
+            self.edition = edition()
 
     def fileno(self) -> int:
         """Gives the descriptor that is readable when there is news."""

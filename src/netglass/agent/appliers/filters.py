@@ -7,6 +7,8 @@ rules that differ are touched, so that the others go on counting.
 A translation that goes takes the connections with it that it was made for: else a moved floating IP would go on
 leading to where it led.  One that comes takes those that went without it: else who has been calling in vain goes on so.
 
+What was read is kept for the next agent, for which it counts if the rules are the same (decision 0022).
+
 A namespace whose rules cannot be read, or are not read in time, is taken for as it last was, touched no more for a
 while, and holds up no other.
 
@@ -163,7 +165,7 @@ class Filters:
     def _recall(self, netns: str, news: RuleEvents) -> None:
         """Goes by what an agent before this one read, when the rules are the same."""
         kept = self._kept.load(netns)
-        if kept is not None and kept.stamp == news.stamp and iptables.built_on_nf_tables():
+        if kept is not None and kept.edition == news.edition and iptables.built_on_nf_tables():
             self._read[netns] = _seen(netns, kept.tables())
             self._fresh.add(netns)
 

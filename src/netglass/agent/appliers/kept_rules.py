@@ -1,7 +1,7 @@
 """What iptables printed of namespaces' rules, kept over the agent's end: a start reads only what is another by now.
 
-A file for each namespace in the run directory, which a reboot empties.  It has the stamp of before the rules were read:
-what changed meanwhile, or later, has another one, and is read again (decision 0022).
+A file for each namespace in the run directory, which a reboot empties.  It names the edition that the rules were before
+they were read: what changed meanwhile, or later, is another one, and is read again (decision 0022).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from netglass.host.children import replace_file
 from netglass.host.iptables import Saved
-from netglass.host.nf_tables import Stamp
+from netglass.host.nf_tables import Edition
 
 _decode = msgspec.json.Decoder(Saved).decode
 
@@ -24,25 +24,27 @@ class KeptRules:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._names: dict[str, Stamp | None] = dict.fromkeys(_entries(directory))
+        self._names: dict[str, Edition | None] = dict.fromkeys(_entries(directory))
 
     def load(self, netns: str) -> Saved | None:
         """Gives what is kept of a namespace; None for nothing, or nothing that can be read."""
         if netns not in self._names:
             return None
         try:
-            return _decode((self._directory / netns).read_bytes())
+            saved = _decode((self._directory / netns).read_bytes())
         except (OSError, msgspec.MsgspecError):
             return None
+        self._names[netns] = saved.edition
+        return saved
 
     def keep(self, netns: str, saved: Saved) -> None:
         """Keeps what was printed; what cannot be kept is read at the next start."""
-        if saved.stamp is None or self._names.get(netns) == saved.stamp:
+        if saved.edition is None or self._names.get(netns) == saved.edition:
             return
         with suppress(OSError):
             self._directory.mkdir(parents=True, exist_ok=True)
             replace_file(self._directory / netns, msgspec.json.encode(saved), 0o600)
-            self._names[netns] = saved.stamp
+            self._names[netns] = saved.edition
 
     def keep_only(self, wanted: set[str]) -> None:
         """Drops what is kept of other namespaces."""

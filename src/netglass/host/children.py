@@ -217,7 +217,8 @@ def alive(child: Child, proc: Path = _PROC) -> bool:
 
 def _start_time(pid: int, proc: Path = _PROC) -> int | None:
     try:
-        text = (proc / str(pid) / "stat").read_text()
+        with open(f"{proc}/{pid}/stat", "rb") as file:  # noqa: PTH123 - read often, and a Path takes longer
+            text = file.read().decode(errors="replace")
     except OSError:
         return None
     # The name, field 2, is in parentheses and may hold spaces and parentheses itself.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -49,6 +50,11 @@ def _each_held_by(holders: int, sockets: int) -> bool:
     return len(held) == sockets and all(len(_holders(name)) == holders for name in held)
 
 
+def _holder_of_all() -> int:
+    (holder,) = _holders(_packet_sockets().pop()) - {int(Path(RUN, "ovs-vswitchd.pid").read_text())}
+    return holder
+
+
 @on_a_host
 def test_each_packet_socket_is_held_twice_until_the_switch_closes_it_or_ends() -> None:
     _bridge_with_veths()
@@ -68,6 +74,26 @@ def test_each_packet_socket_is_held_twice_until_the_switch_closes_it_or_ends() -
 
 
 @on_a_host
+def test_what_may_not_be_held_is_tried_again_at_the_next_look() -> None:
+    _bridge_with_veths()
+    said = Path("/run/said")
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+    sockets = SwitchSockets(RUN)
+    sockets.look()
+    until(lambda: _each_held_by(2, len(PORTS)))
+    holder = _holder_of_all()
+    few, most = resource.prlimit(holder, resource.RLIMIT_NOFILE)
+    resource.prlimit(holder, resource.RLIMIT_NOFILE, (3, most))
+    shell("ip", "link", "add", "four", "type", "veth", "peer", "name", "far-four")
+    shell("ovs-vsctl", "add-port", "br", "four")
+    until(lambda: sockets.look() or "cannot be held: [Errno 24]" in said.read_text())
+    resource.prlimit(holder, resource.RLIMIT_NOFILE, (few, most))
+    until(lambda: sockets.look() or _each_held_by(2, len(PORTS) + 1))
+    assert said.read_text().count("cannot be held") == 1
+    assert _holder_of_all() == holder
+
+
+@on_a_host
 def test_who_holds_them_ends_with_whoever_started_it() -> None:
     _bridge_with_veths()
     started = subprocess.Popen((sys.executable, "-c", ANOTHER), stdin=subprocess.PIPE)
@@ -83,7 +109,6 @@ def test_a_killed_holder_is_replaced_at_the_next_look() -> None:
     sockets = SwitchSockets(RUN)
     sockets.look()
     until(lambda: _each_held_by(2, len(PORTS)))
-    (holder,) = _holders(_packet_sockets().pop()) - {int(Path(RUN, "ovs-vswitchd.pid").read_text())}
-    os.kill(holder, signal.SIGKILL)
+    os.kill(_holder_of_all(), signal.SIGKILL)
     until(lambda: _each_held_by(1, len(PORTS)))
     until(lambda: sockets.look() or _each_held_by(2, len(PORTS)))

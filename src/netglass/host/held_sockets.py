@@ -6,7 +6,8 @@ In user space a switch has a packet socket for each port that is a device of the
 waits for a grace period of RCU, 10 to 15 ms: with 100 ports a switch that is killed takes more than a second to
 be gone, in which the next one cannot start and no packet passes.  So this process has a descriptor of each of
 them too, and does the waiting: when the switch has closed one, and when it has ended.  It reads nothing from
-them, and if it ends first nothing is different from before.  It is no thread of the agent's: programs that an
+them, and if it ends first nothing is different from before.  What it may not hold now it tries to at each look
+anew.  It is no thread of the agent's: programs that an
 agent starts would inherit the descriptors, and close them last.
 
 Source: pidfd_getfd(2), packet(7), proc(5); Linux, net/packet/af_packet.c (packet_release); decision 0021.
@@ -32,17 +33,12 @@ _BELL = 0  # standard input
 _MUCH = 4096
 
 
-def main(directory: str) -> int:
-    """Holds sockets until standard input ends; whatever comes there has it look at once.  Gives the exit status.
+def main(directory: str) -> None:
+    """Holds sockets until standard input ends; whatever comes there has it look at once.
 
-    1  they cannot be held: why is on standard error
+    Why they cannot be held, or not all, is said on standard error, once until they can or the reason is another.
     """
-    try:
-        HeldSockets(Path(directory) / _PID_FILE).keep()
-    except OSError as error:
-        print(f"the packet sockets of ovs-vswitchd cannot be held: {error}", file=sys.stderr)
-        return 1
-    return 0
+    HeldSockets(Path(directory) / _PID_FILE).keep()
 
 
 class HeldSockets:
@@ -55,13 +51,11 @@ class HeldSockets:
         self._sockets: dict[str, int] = {}  # our descriptor of each, by what proc(5) calls it: socket:[inode]
         self._others: set[str] = set()  # what it has open and is no packet socket
         self._ended: list[int] = []  # our descriptors of what it has closed
+        self._said = ""  # why the last look could not take all
 
     def keep(self) -> None:
-        """Follows the switch until standard input ends.
-
-        Errors: `OSError`, this process may not hold its sockets, or not so many.
-        """
-        self._follow()
+        """Follows the switch until standard input ends."""
+        self._look()
         while True:
             ready = self._wait()
             if _BELL in ready and not os.read(_BELL, _MUCH):
@@ -69,7 +63,7 @@ class HeldSockets:
             if self._switch in ready:
                 self._part()
             if ready:
-                self._follow()
+                self._look()
             elif self._ended:
                 os.close(self._ended.pop())  # one at a time: each may take a grace period
 
@@ -81,16 +75,27 @@ class HeldSockets:
             poll.register(self._switch, select.POLLIN)
         return {fd for fd, _ in poll.poll(0 if self._ended else None)}
 
+    def _look(self) -> None:
+        """Follows the switch; says why not, where this process may not hold its sockets, or not so many."""
+        said = ""
+        try:
+            self._follow()
+        except OSError as error:
+            said = f"the packet sockets of ovs-vswitchd cannot be held: {error}"
+        if said and said != self._said:
+            print(said, file=sys.stderr, flush=True)
+        self._said = said
+
     def _follow(self) -> None:
-        """Takes the sockets that the switch has and we have not, and lets go of those that it has closed."""
+        """Lets go of the sockets that the switch has closed, and takes those that it has and we have not."""
         if self._switch is None and not self._meet():
             return
         opened = _opened(self._pid)
         self._others &= opened.keys()
+        self._let_go(self._sockets.keys() - opened.keys())
         for name, fd in opened.items():
             if name not in self._sockets and name not in self._others:
                 self._take(name, fd)
-        self._let_go(self._sockets.keys() - opened.keys())
 
     def _meet(self) -> bool:
         try:
@@ -141,4 +146,4 @@ def _opened(pid: int) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    main(sys.argv[1])

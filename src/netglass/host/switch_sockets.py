@@ -22,9 +22,9 @@ class SwitchSockets:
 
     def look(self) -> None:
         """Has sockets that came or went be seen at once.  Never raises, never waits; a dead holder is replaced."""
-        if self._holder is None or self._holder.poll() not in (None, 1):
+        if self._holder is None or self._holder.poll() is not None:
             self._start()
-        elif self._holder.returncode is None and self._holder.stdin is not None:
+        elif self._holder.stdin is not None:
             # Full: it has news enough.  Broken: it has ended since, and is replaced the next time.
             with contextlib.suppress(BlockingIOError, BrokenPipeError):
                 os.write(self._holder.stdin.fileno(), _LOOK)

@@ -99,6 +99,19 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path: Path) -> None:
     assert Path(good.path).read_text() == "y\n"
 
 
+def test_a_directory_that_cannot_be_made_costs_its_own_files_only(tmp_path: Path) -> None:
+    (tmp_path / "n1").write_text("somebody else's\n")
+    bad, good = _file(tmp_path / "n1/host", "x\n"), _file(tmp_path / "n2/host", "y\n")
+    files = Files(tmp_path / "manifest.json")
+
+    assert [error.key for error in files.apply(Work(kind="files", add=(bad, good)))] == [bad.path]
+    assert Path(good.path).read_text() == "y\n"
+
+    (tmp_path / "n1").unlink()
+    assert files.apply(Work(kind="files", add=(bad,))) == []
+    assert files.observe(_state())["files"] == (bad, good)
+
+
 def test_a_hurried_removal_stops_after_the_file_at_hand(tmp_path: Path) -> None:
     files = Files(tmp_path / "manifest.json")
     wanted = _file(tmp_path / "d/a", "x\n"), _file(tmp_path / "d/b", "y\n")

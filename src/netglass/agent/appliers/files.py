@@ -67,6 +67,7 @@ class Files:
         failed = []
         for file in wanted:
             try:
+                Path(file.path).parent.mkdir(parents=True, exist_ok=True)
                 replace_file(Path(file.path), file.text.encode(), file.mode)
             except OSError as error:
                 failed.append(ApplyError("files", file.path, str(error)))
@@ -116,8 +117,6 @@ class Files:
         )
         if after != before:
             self._write(after)
-        for directory in missing:
-            Path(directory).mkdir(parents=True, exist_ok=True)
 
     def _forget(self, paths: set[str]) -> None:
         before = self._read()

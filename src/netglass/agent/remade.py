@@ -6,17 +6,33 @@ died would wait for its addresses until everything was read once more.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from netglass.desired.diff import Plan
-from netglass.desired.state import Guest, HostState, Link, Thing
+from netglass.desired.state import Address, Guest, HostState, Link, PortTag, Route, SwitchPort, Sysctl, Thing
 
 
 def with_what_sits(difference: Plan, desired: HostState) -> Plan:
     """Adds what sits on the taps of guests, and on other devices, that the plan makes."""
     return _on_devices(_on_taps(difference, desired), desired)
+
+
+def sits_on(thing: Thing, devices: Collection[tuple[str, str]]) -> bool:
+    """Says whether a thing is, or is set on, one of some devices, each a namespace and a name."""
+    match thing:
+        case Sysctl():
+            return any((thing.netns, part) in devices for part in thing.name.split("/"))
+        case Address() | Route():
+            return (thing.netns, thing.device) in devices
+        case Link():
+            return (thing.netns, thing.name) in devices
+        case SwitchPort():
+            return ("", thing.name) in devices
+        case PortTag():
+            return ("", thing.port) in devices
+    return False
 
 
 def _on_taps(difference: Plan, desired: HostState) -> Plan:

@@ -17,12 +17,12 @@ import msgspec
 
 from netglass.agent.appliers.protocol import Applier, Asking, Listening, NotThere, Work
 from netglass.agent.healing import Healing
-from netglass.agent.remade import with_what_sits
+from netglass.agent.remade import sits_on, with_what_sits
 from netglass.agent.retries import Retries
 from netglass.base.errors import ApplyError
 from netglass.desired.diff import KindPlan, Plan, plan
 from netglass.desired.order import Step, making, removing
-from netglass.desired.state import DEAD_VLAN, KINDS, HostState, Link, PortTag, Thing
+from netglass.desired.state import DEAD_VLAN, KINDS, Guest, HostState, Link, PortTag, Thing
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ class Rounds:
 
     def _apply(self, step: Step, outcome: Outcome) -> None:
         now = self._clock()
-        held = self._held(step)
+        held = self._held(step) | self._unmade(step)
         add = tuple(t for t in step.add if t.key not in held and self._retries.due(step.kind, t.key, t, now))
         change = tuple(
             (old, new)
@@ -274,6 +274,21 @@ class Rounds:
             and tag.vlan != DEAD_VLAN
             and (everybody or refs & set(tag.intent))
         }
+
+    def _unmade(self, step: Step) -> set[str]:
+        """Gives what was in place, and would be set again only as its device is made anew, which it was not.
+
+        To set it all the same would be something done each time, and have the device tried again at once, without end.
+        """
+        lacking = self.missing.get(step.kind, {})
+        sitting = [t for t in (*step.add, *(new for _, new in step.change)) if t.key not in lacking]
+        if not sitting:
+            return set()
+        devices = {(link.netns, link.name) for link in self.missing.get("links", {}).values() if isinstance(link, Link)}
+        for guest in self.missing.get("guests", {}).values():
+            if isinstance(guest, Guest):
+                devices |= {("", nic.tap) for nic in guest.nics}
+        return {thing.key for thing in sitting if sits_on(thing, devices)}
 
     def _note_errors(self, errors: Iterable[ApplyError], things: Mapping[str, Thing], *, removal: bool = False) -> None:
         for error in errors:

@@ -147,6 +147,22 @@ def test_applying_in_vain_ends_in_a_failure_and_not_in_a_spin() -> None:
     assert set(machine.rounds.missing["port_tags"]) == {"tap1"}
 
 
+def test_what_is_set_on_a_device_that_cannot_be_made_waits_with_it() -> None:
+    bridge = _link()
+    setting = Sysctl(owner="plugging", intent=("port:p",), netns="", name="net/ipv4/conf/qbr1/arp_ignore", value="8")
+    state = HostState(host="h", links=(bridge,), sysctls=(setting,))
+    machine = Machine()
+    machine.shelf.broken = {bridge.key}  # as somebody else's device has its name
+    machine.shelf.things["sysctls", setting.key] = setting
+
+    assert [machine.round(state) for _ in range(4)] == [""] * 4
+    assert machine.shelf.steps == [("apply", "links", (bridge.key,))]
+
+    machine.shelf.broken = set()
+    machine.now += 60
+    assert machine.round(state) == "links +1, sysctls +1"
+
+
 def test_taking_away_gives_way_and_goes_on_where_it_stopped() -> None:
     machine = Machine()
     machine.round(STATE)

@@ -1,8 +1,9 @@
 """Knows damage from change: an object that was in place, is wanted as it was, and is found otherwise, was damaged.
 
 What differs while the agent is at work on other intent, or on what its own work disturbed, is no damage; neither is
-what differs at the first look at a machine, as nobody knows since when.  What is left of a port that went, the flows
-that a switch can call by its number only, is none either: the port itself is, if it was not somebody else's to unplug.
+what differs at the first look at a machine, as nobody knows since when, and what fails again and again.  What is left
+of a port that went, the flows that a switch can call by its number only, is none either: the port itself is, if it was
+not somebody else's to unplug.
 Damage is told once it is healed.
 """
 
@@ -47,18 +48,26 @@ class Healing:
         self._damaged: dict[Place, _Damage] = {}
         self._healed: list[Healed] = []
 
-    def looked(self, kinds: Iterable[str], found: Callable[[str], KindPlan], *, at_work: bool) -> None:
+    def looked(
+        self,
+        kinds: Iterable[str],
+        found: Callable[[str], KindPlan],
+        relapsing: Callable[[str, str], bool],
+        *,
+        at_work: bool,
+    ) -> None:
         """Takes over what differs in `kinds`.
 
-        found    gives the difference of a kind
-        at_work  intent has changed, and the machine has not been all in place since
+        found      gives the difference of a kind
+        relapsing  says of a kind and key whether it fails again and again, though it is in place between
+        at_work    intent has changed, and the machine has not been all in place since
         """
         for kind in kinds:
             part = found(kind)
             off = {thing.key: (thing, was) for thing, was in _differing(part)}
             known = self._off.get(kind)
             if known is not None and not at_work:
-                for key in off.keys() - known:
+                for key in (key for key in off.keys() - known if not relapsing(kind, key)):
                     thing, was = off[key]
                     self._damaged.setdefault((kind, key), _Damage(self._wall(), self._clock(), thing, was))
             self._off[kind] = set(off) | {thing.key for thing in part.awaiting}

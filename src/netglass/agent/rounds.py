@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -67,6 +68,11 @@ class Outcome(msgspec.Struct):
 
     done: Counter[tuple[str, str]]
     look: set[str]
+
+    @property
+    def kinds(self) -> set[str]:
+        """Gives the kinds of which something was done."""
+        return {kind for _, kind in self.done}
 
     @property
     def text(self) -> str:
@@ -132,7 +138,9 @@ class Rounds:
         self.known |= read
         self._surplus |= {kind: len(self._plan.of(kind).delete) for kind in read}
         self._settle(read, self._plan)
-        self.healing.looked(sorted(read), self._plan.of, at_work=self.at_work)
+        now = self._clock()
+        relapsing = partial(self._retries.is_relapsing, now=now)
+        self.healing.looked(sorted(read), self._plan.of, relapsing, at_work=self.at_work)
         return read
 
     def make(self, desired: HostState, kinds: Iterable[str]) -> Outcome:
@@ -144,7 +152,7 @@ class Rounds:
         if "guests" not in read and any(_is_tap(link) for link in self._plan.of("links").awaiting):
             outcome.look.add("guests")  # one that has lost its tap is made anew
         if outcome.done:
-            self._retries.hasten()
+            self._retries.hasten(outcome.kinds)
         return outcome
 
     def remove(self, hurry: Callable[[], bool]) -> Outcome:
@@ -171,7 +179,7 @@ class Rounds:
             outcome.done["removed", kind] += begun - len(errors)
         outcome.done = +outcome.done
         if outcome.done:
-            self._retries.hasten()
+            self._retries.hasten(outcome.kinds)
         return outcome
 
     @property

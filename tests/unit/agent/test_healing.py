@@ -21,8 +21,10 @@ class Machine:
 
     def __init__(self) -> None:
         self.now = 100.0
+        self.tick = 1.0
         self.shelf = Shelf()
-        self.rounds = Rounds([self.shelf], Retries(), lambda: self.now)
+        self.retries = Retries()
+        self.rounds = Rounds([self.shelf], self.retries, lambda: self.now)
         self.round()
         self.round()
         self.rounds.at_work = False
@@ -30,8 +32,13 @@ class Machine:
     def round(self, state: HostState = STATE) -> list[tuple[str, str, str, float]]:
         self.rounds.make(state, ALL_KINDS)
         self.rounds.remove(lambda: False)
-        self.now += 1
+        self.now += self.tick
         return [(one.kind, one.key, one.was, one.seconds) for one in self.rounds.healing.take()]
+
+    def rounds_pause(self) -> float:
+        """Gives for how long what fails is not tried."""
+        due = self.retries.next_due()
+        return 0.0 if due is None else max(0.0, due - self.now)
 
     def rounds_of_two(self) -> list[tuple[str, str, str, float]]:
         return [*self.round(), *self.round()]
@@ -104,6 +111,21 @@ def test_what_was_wrong_is_told_in_short() -> None:
     machine.round(state)
     [(_, _, was, _)] = machine.round(state)
     assert len(was) < 300
+
+
+def test_what_fails_again_and_again_is_told_twice_and_no_more() -> None:
+    """As a daemon that ends soon after each start: found in place by one look, and dead by the next."""
+    machine = Machine()
+    machine.tick = 0.1
+    told = []
+    for _ in range(12):
+        del machine.shelf.things["namespaces", "qdhcp-n"]
+        machine.shelf.broken = {"qdhcp-n"}
+        told += machine.round()
+        machine.shelf.broken = set()
+        machine.now += machine.rounds_pause()
+        told += machine.rounds_of_two()
+    assert 1 <= len(told) <= 2
 
 
 def test_a_port_that_somebody_plugs_in_is_no_damage() -> None:

@@ -52,7 +52,7 @@ def test_a_failure_is_news_once() -> None:
 def test_a_change_elsewhere_makes_everything_due() -> None:
     retries = Retries()
     _fail(retries, 0.0)
-    retries.hasten()
+    retries.hasten({"links"})
     assert _due(retries, 0.0)
     assert retries.due_kinds(0.0) == {"port_tags"}
 
@@ -88,6 +88,43 @@ def test_what_fails_between_successes_in_vain_is_told_by_its_error_with_growing_
     assert retries.failing()["port_tags", "tap1"][0] == ERROR.evidence
     assert pauses[-1] == LONGEST_S
     assert not any(news[3:])
+
+
+def _lives_for_a_moment(retries: Retries, now: float) -> float:
+    """Has an object applied well, found in place, and failing again; gives when it may be tried the next time."""
+    assert retries.applied("port_tags", "tap1", TAG, TAG.intent, now)
+    retries.settled(["port_tags"], [])
+    assert retries.failing() == {}
+    _fail(retries, now + 0.2)
+    due = retries.next_due()
+    assert due is not None
+    return due
+
+
+def test_what_is_in_place_for_a_moment_and_fails_again_is_tried_with_growing_pauses() -> None:
+    retries, now = Retries(), 0.0
+    _fail(retries, now)
+    for _ in range(9):
+        now = _lives_for_a_moment(retries, now)
+    assert now - 0.2 > LONGEST_S
+    assert retries.is_relapsing("port_tags", "tap1", now) is True
+    retries.hasten({"port_tags"})
+    retries.heard(["port_tags"], now - 1)
+    assert retries.next_due() == now
+    retries.hasten({"port_tags", "switch_ports"})
+    assert _due(retries, 0.0)
+    assert not _fail(retries, now)  # no news
+
+
+def test_what_was_in_place_for_long_begins_anew() -> None:
+    retries, now = Retries(), 0.0
+    for _ in range(6):
+        now = _lives_for_a_moment(retries, now)
+    retries.settled(["port_tags"], [])
+    later = now + 2 * LONGEST_S
+    assert not retries.is_relapsing("port_tags", "tap1", later)
+    assert _fail(retries, later)
+    assert retries.next_due() == later + FIRST_S
 
 
 def test_an_object_that_failed_and_then_succeeds_fails_no_longer() -> None:

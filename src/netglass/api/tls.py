@@ -1,7 +1,7 @@
 """The server's certificate, and the authority that hosts know it by.
 
-Among the secrets: ``ca.key`` and ``ca.pem``, made once; ``server.key`` and ``server.pem``, made anew when the server's
-names change or `_RENEW_BEFORE` before the end.  Several servers of one cloud have the same secrets, and so one CA.
+Among the secrets: ``ca.key`` and ``ca.pem``, made once and never replaced; ``server.key`` and ``server.pem``, made anew when the server's
+names change, the CA does, or `_RENEW_BEFORE` before the end.  Several servers of one cloud have the same secrets, and so one CA.
 A host that joins knows the CA by the fingerprint in its token: SHA-256 of the certificate's DER (RFC 5280).
 """
 
@@ -15,9 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from netglass.base.errors import Invalid
 
 _CA_DAYS = 3650
 _SERVER_DAYS = 365
@@ -43,10 +46,12 @@ def ensure_tls(directory: Path, names: Iterable[str]) -> ServerTls:
     """Makes what is missing or runs out; gives the files.
 
     names  host names and addresses that the server is reached by, not empty
+
+    Raises Invalid when a certificate must be made and ``ca.key`` is not there, or is another authority's.
     """
     tls = ServerTls(directory / "server.pem", directory / "server.key", directory / "ca.pem")
     ca_key = directory / "ca.key"
-    if not (ca_key.exists() and tls.ca.exists()):
+    if not tls.ca.exists():
         _make_ca(ca_key, tls.ca)
     wanted = sorted(set(names))
     if not _is_good(tls, wanted):
@@ -73,8 +78,7 @@ def _make_ca(key_path: Path, path: Path) -> None:
 
 def _make_certificate(tls: ServerTls, ca_key_path: Path, names: list[str]) -> None:
     ca = x509.load_pem_x509_certificate(tls.ca.read_bytes())
-    ca_key = serialization.load_pem_private_key(ca_key_path.read_bytes(), None)
-    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
+    ca_key = _key_of(ca, tls.ca, ca_key_path)
     key = ec.generate_private_key(ec.SECP256R1())
     made = (
         _lasting(_SERVER_DAYS)
@@ -92,6 +96,17 @@ def _make_certificate(tls: ServerTls, ca_key_path: Path, names: list[str]) -> No
     _write(tls.certificate, made.public_bytes(serialization.Encoding.PEM))
 
 
+def _key_of(ca: x509.Certificate, ca_path: Path, path: Path) -> ec.EllipticCurvePrivateKey:
+    remedy = f"{ca_path.name} and {path.name} belong together: copy both from one of the cloud's servers."
+    if not path.exists():
+        message = f"{path} is missing, so that no certificate can be made that {ca_path} vouches for; {remedy}"
+        raise Invalid(message, fault="InvalidConfiguration")
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != ca.public_key():
+        raise Invalid(f"{path} is not the key of {ca_path}; {remedy}", fault="InvalidConfiguration")
+    return key
+
+
 def _is_good(tls: ServerTls, names: list[str]) -> bool:
     if not (tls.certificate.exists() and tls.key.exists()):
         return False
@@ -99,7 +114,16 @@ def _is_good(tls: ServerTls, names: list[str]) -> bool:
     ca = x509.load_pem_x509_certificate(tls.ca.read_bytes())
     held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     lasts = found.not_valid_after_utc - datetime.now(UTC) > _RENEW_BEFORE
-    return lasts and found.issuer == ca.subject and set(held) == {_general(name) for name in names}
+    return lasts and _is_issued_by(found, ca) and set(held) == {_general(name) for name in names}
+
+
+def _is_issued_by(found: x509.Certificate, ca: x509.Certificate) -> bool:
+    # By the signature: all our authorities have the same name.
+    try:
+        found.verify_directly_issued_by(ca)
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
 
 
 def _lasting(days: int) -> x509.CertificateBuilder:

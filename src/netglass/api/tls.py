@@ -1,7 +1,8 @@
 """The server's certificate, and the authority that hosts know it by.
 
-Among the secrets: ``ca.key`` and ``ca.pem``, made once and never replaced; ``server.key`` and ``server.pem``, made anew when the server's
-names change, the CA does, or `_RENEW_BEFORE` before the end.  Several servers of one cloud have the same secrets, and so one CA.
+Among the secrets: ``ca.key`` and ``ca.pem``, made once and never replaced; ``server.key`` and ``server.pem``, made anew
+when the server's names change, the CA does, or `_RENEW_BEFORE` before the end.  Several servers of one cloud have the
+same secrets, and so one CA.
 A host that joins knows the CA by the fingerprint in its token: SHA-256 of the certificate's DER (RFC 5280).
 """
 

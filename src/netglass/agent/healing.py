@@ -10,12 +10,12 @@ Damage is told once it is healed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from netglass.desired.diff import KindPlan
-from netglass.desired.state import Flow, Thing
+from netglass.desired.state import Daemon, Flow, Thing
 from netglass.desired.text import changed_facts, printable, title
 from netglass.model.protocol import Healed
 
@@ -97,13 +97,38 @@ def _differing(part: KindPlan) -> Iterable[tuple[Thing, str]]:
     yield from ((thing, "missing") for thing in part.add)
     yield from ((thing, "not wanted") for thing in part.delete if not _is_left_behind(thing))
     for found, wanted in part.change:
-        facts = changed_facts(found, wanted)
-        told = "; ".join(f"{name} was {_short(was)} instead of {_short(right)}" for name, (was, right) in facts.items())
-        yield wanted, told
+        yield wanted, _what_was_wrong(found, wanted)
 
 
 def _is_left_behind(thing: Thing) -> bool:
     return isinstance(thing, Flow) and _BY_NUMBER.search(f"{thing.match} {thing.actions}") is not None
+
+
+def _what_was_wrong(found: Thing, wanted: Thing) -> str:
+    if isinstance(found, Daemon) and not found.argv:
+        return "did not run, or not where it must"
+    facts = changed_facts(found, wanted)
+    return "; ".join(_fact(name, was, right) for name, (was, right) in facts.items())
+
+
+def _fact(name: str, was: object, right: object) -> str:
+    """Tells how a fact differed; of many lines, rules or members those that did."""
+    if isinstance(was, tuple) and isinstance(right, tuple):
+        there, due = list(was), list(right)
+    elif isinstance(was, str) and isinstance(right, str) and "\n" in was + right:
+        there, due = was.splitlines(), right.splitlines()
+    else:
+        return f"{name} was {_short(was)} instead of {_short(right)}"
+    some, all_due = set(there), set(due)
+    lacking, foreign = [one for one in due if one not in some], [one for one in there if one not in all_due]
+    told = [f"without {_several(lacking)}"] if lacking else []
+    told += [f"with {_several(foreign)}"] if foreign else []
+    return f"{name} was {' and '.join(told) or 'in another order'}"
+
+
+def _several(parts: Sequence[object]) -> str:
+    more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
+    return f"{_short(parts[0])}{more}"
 
 
 def _short(value: object) -> str:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from shelf import Shelf
 
 from netglass.agent.retries import Retries
 from netglass.agent.rounds import ALL_KINDS, Rounds
-from netglass.desired.state import Flow, HostState, Namespace, PortTag, SwitchPort, Sysctl
+from netglass.desired.state import (
+    Daemon,
+    File,
+    Flow,
+    HostState,
+    Namespace,
+    PortTag,
+    RuleSet,
+    SwitchPort,
+    Sysctl,
+    Thing,
+)
 
 PORT = SwitchPort(owner="plugging", intent=("port:p",), bridge="br-int", name="tap1")
 TAG = PortTag(owner="plugging", intent=("port:p",), port="tap1", vlan=1)
@@ -64,6 +77,38 @@ def test_what_was_changed_is_told_with_what_was_wrong() -> None:
     machine = Machine()
     machine.shelf.things["port_tags", "tap1"] = msgspec.structs.replace(TAG, vlan=777)
     assert machine.rounds_of_two() == [("port_tags", "tap1", "vlan was 777 instead of 1", 1.0)]
+
+
+RULES = tuple(f"-A neutron-openvswi-FORWARD -o tap{number} -j neutron-openvswi-sg-chain" for number in range(9))
+SET = RuleSet(owner="firewall", intent=("host:h",), netns="", ip_version=4, table="filter", chains=(), rules=RULES)
+HOSTS = File(owner="dhcp", intent=("network:n",), path="/n/host", text="one\ntwo\nthree\n")
+DNSMASQ = Daemon(owner="dhcp", intent=("network:n",), name="dnsmasq-n", netns="qdhcp-n", argv=("dnsmasq", "-x"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "told"),
+    [
+        (SET, {"rules": RULES[:4] + RULES[5:]}, f"rules was without {RULES[4]}"),
+        (SET, {"rules": RULES[3:]}, f"rules was without {RULES[0]} and 2 more"),
+        (SET, {"rules": (*RULES, "-A x")}, "rules was with -A x"),
+        (SET, {"rules": RULES[::-1]}, "rules was in another order"),
+        (HOSTS, {"text": "one\nTWO\nthree\n"}, "text was without two and with TWO"),
+        (HOSTS, {"text": ""}, "text was without one and 2 more"),
+        (DNSMASQ, {"argv": ()}, "did not run, or not where it must"),
+        (DNSMASQ, {"reload_files": ("/n/host",)}, "reload_files was with /n/host"),
+    ],
+)
+def test_of_much_that_is_told_which_differed(wanted: Thing, found: dict[str, Any], told: str) -> None:
+    machine = Machine()
+    state = msgspec.structs.replace(STATE, **{wanted.kind: (wanted,)})
+    machine.rounds.at_work = True
+    machine.round(state)
+    machine.round(state)
+    machine.rounds.at_work = False
+    machine.shelf.things[wanted.kind, wanted.key] = msgspec.structs.replace(wanted, **found)
+    machine.round(state)
+    [(_, _, was, _)] = machine.round(state)
+    assert was == told
 
 
 def test_what_nobody_wants_and_bears_our_mark_is_told() -> None:

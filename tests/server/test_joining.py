@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from process import ServerProcess, StartServer
@@ -41,8 +44,8 @@ class Place:
             [NETGLASS, *words], env=os.environ | self._operator, capture_output=True, text=True, check=False
         )
 
-    def token(self, host: str = "daisy") -> str:
-        done = self.netglass("host", "add", host)
+    def token(self, *servers: str) -> str:
+        done = self.netglass("host", "add", "daisy", *(f"--server={url}" for url in servers))
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -100,6 +103,43 @@ def test_a_credential_is_changed_and_the_one_before_is_good_until_the_next(place
     assert place.netglass("agent", "rotate", "--config", config).returncode == 0
     with pytest.raises(ServerError):
         Server(first.server[0], "daisy", first.credential, first.ca_file).register(HYPERVISOR)
+
+
+def test_of_several_servers_one_that_answers_is_enough(place: Place) -> None:
+    nobody = "https://127.0.0.1:1"
+    joined = place.join(place.token(nobody, place.server.url))
+    assert joined.returncode == 0, joined.stderr
+
+    first = place.config()
+    assert first.server == (nobody, place.server.url)
+    config = str(place.directory / "agent.toml")
+    rotated = place.netglass("agent", "rotate", "--config", config)
+    assert rotated.returncode == 0, rotated.stderr
+    assert place.config().credential != first.credential
+
+
+def test_a_change_of_credential_that_nobody_answered_is_to_the_same_one_the_next_time(place: Place) -> None:
+    place.join(place.token())
+    first = place.config()
+    config = place.directory / "agent.toml"
+    there = config.read_text()
+    config.write_text(there.replace(place.server.url, "https://127.0.0.1:1"))
+    assert place.netglass("agent", "rotate", "--config", str(config)).returncode == 1
+    wanted = (place.directory / "agent.credential.next").read_text()
+    # As if that server had taken it, and only its answer had been lost.
+    digest = sha256(wanted.strip().encode()).hexdigest()
+    httpx.post(
+        f"{place.server.url}/netglass/v1/hosts/daisy/credential",
+        json={"digest": digest},
+        headers={"Authorization": f"Bearer {first.credential}"},
+        verify=ssl.create_default_context(cafile=first.ca_file),
+    ).raise_for_status()
+
+    config.write_text(there)
+    assert place.netglass("agent", "rotate", "--config", str(config)).returncode == 0
+    assert (place.directory / "agent.credential").read_text() == wanted
+    place.register()
+    Server(first.server[0], "daisy", first.credential, first.ca_file).register(HYPERVISOR)
 
 
 def test_a_host_that_is_shut_out_hears_nothing_more_and_joins_again_by_a_new_token(place: Place) -> None:

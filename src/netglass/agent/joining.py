@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import secrets
 import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -19,6 +22,8 @@ from netglass.agent.config import Config
 from netglass.base.errors import NetglassError
 from netglass.model.protocol import Invitation, Join, NewCredential
 
+T = TypeVar("T")
+
 _TIMEOUT_S = 10.0
 
 
@@ -26,19 +31,17 @@ class JoinError(NetglassError):
     """The host could not join, or change its credential; the message says at which step and why."""
 
 
+class _Unanswered(JoinError):
+    """The server cannot be reached; or it did what was asked, and its answer was lost."""
+
+
 def join(invitation: Invitation, directory: Path, roles: tuple[str, ...]) -> list[Path]:
     """Joins; writes ``agent.credential``, ``ca.pem`` and, where there is none, ``agent.toml``; gives what was written.
 
-    Raises JoinError, with nothing written.
+    Of several servers, the first that answers is asked.  Raises JoinError, with nothing written.
     """
-    url = invitation.server[0]
-    ca = _fetch_ca(url, invitation.ca) if url.startswith("https:") else ""
-    if ca == "" and invitation.ca:
-        raise JoinError(f"the token names a certificate authority, and its server {url} speaks no TLS")
     credential = secrets.token_hex(32)
-    body = Join(token=invitation.token, digest=_digest(credential))
-    context = ssl.create_default_context(cadata=ca) if ca else None
-    _call(url, context, f"/netglass/v1/hosts/{quote(invitation.host, safe='')}/join", msgspec.json.encode(body), "")
+    ca = _first_answer(invitation.server, lambda url: _join_by(url, invitation, credential))
     directory.mkdir(parents=True, exist_ok=True)
     written = [_write(directory / "agent.credential", credential + "\n", 0o600)]
     if ca:
@@ -49,21 +52,43 @@ def join(invitation: Invitation, directory: Path, roles: tuple[str, ...]) -> lis
     return written
 
 
+def _join_by(url: str, invitation: Invitation, credential: str) -> str:
+    """Joins by a server; gives the cloud's authority, empty where there is none."""
+    ca = _fetch_ca(url, invitation.ca) if url.startswith("https:") else ""
+    if ca == "" and invitation.ca:
+        raise JoinError(f"the token names a certificate authority, and its server {url} speaks no TLS")
+    body = Join(token=invitation.token, digest=_digest(credential))
+    context = ssl.create_default_context(cadata=ca) if ca else None
+    _call(url, context, f"/netglass/v1/hosts/{quote(invitation.host, safe='')}/join", msgspec.json.encode(body), "")
+    return ca
+
+
+def _first_answer(servers: Sequence[str], ask: Callable[[str], T]) -> T:
+    """Gives what the first server says that answers; raises JoinError, of no answer the last server's."""
+    *others, last = servers
+    for url in others:
+        with suppress(_Unanswered):
+            return ask(url)
+    return ask(last)
+
+
 def rotate(config: Config, path: Path) -> None:
     """Changes the host's credential: the servers take the new one, then `path` holds it.
 
-    The one before is good until the next change, so that an agent that runs goes on with it.  Raises JoinError.
+    The one before is good until the next change, so that an agent that runs goes on with it.  A change that no server
+    answered may have been made all the same: the next one is to the same credential.  Raises JoinError.
     """
-    credential = secrets.token_hex(32)
-    beside = _write(path.with_name(path.name + ".next"), credential + "\n", 0o600)
-    context = ssl.create_default_context(cafile=config.ca_file or None) if config.server[0][:6] == "https:" else None
-    body = msgspec.json.encode(NewCredential(digest=_digest(credential)))
+    beside = path.with_name(path.name + ".next")
+    if not beside.exists():
+        _write(beside, secrets.token_hex(32) + "\n", 0o600)
+    body = msgspec.json.encode(NewCredential(digest=_digest(beside.read_text().strip())))
     where = f"/netglass/v1/hosts/{quote(config.host, safe='')}/credential"
-    try:
-        _call(config.server[0], context, where, body, config.credential)
-    except JoinError:
-        beside.unlink()
-        raise
+
+    def change(url: str) -> None:
+        context = ssl.create_default_context(cafile=config.ca_file or None) if url.startswith("https:") else None
+        _call(url, context, where, body, config.credential)
+
+    _first_answer(config.server, change)
     beside.replace(path)
 
 
@@ -99,7 +124,7 @@ def _call(url: str, context: ssl.SSLContext | None, path: str, body: bytes | Non
         response = connection.getresponse()
         text = response.read().decode(errors="replace")
     except (OSError, HTTPException) as error:
-        raise JoinError(f"{url} does not answer: {error or type(error).__name__}") from error
+        raise _Unanswered(f"{url} does not answer: {error or type(error).__name__}") from error
     finally:
         connection.close()
     if response.status >= 300:

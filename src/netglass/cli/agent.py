@@ -52,7 +52,9 @@ def join(
     except (JoinError, OSError) as error:
         typer.echo(f"netglass agent join: {error}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{invitation.host} has joined {invitation.server[0]}; written: {', '.join(map(str, written))}")
+    typer.echo(
+        f"{invitation.host} has joined {' and '.join(invitation.server)}; written: {', '.join(map(str, written))}"
+    )
 
 
 @app.command()

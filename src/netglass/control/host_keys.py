@@ -31,11 +31,13 @@ def decide_invite(d: Decision, host: str, token_digest: str, expires_at: str) ->
 
 
 def decide_join(d: Decision, host: str, token: str, credential_digest: str) -> HostKey:
-    """Takes the credential of a host that has an unused token.
+    """Takes the credential of a host that has an unused token; once more is no change, as the answer may be lost.
 
     Raises Forbidden when there is none, it is another, or it is too late.
     """
     key = d.snapshot.get(HostKey, host)
+    if key is not None and not key.revoked and not key.token_digest and key.digests == (credential_digest,):
+        return key
     wanted = key.token_digest if key is not None else ""
     if key is None or not wanted or not hmac.compare_digest(wanted, digest(token)):
         text = f"The token does not let host {host} in, or was used before; get a new one: netglass host add {host}."
@@ -48,7 +50,7 @@ def decide_join(d: Decision, host: str, token: str, credential_digest: str) -> H
 
 
 def decide_rotate(d: Decision, host: str, credential_digest: str) -> HostKey:
-    """Takes a new credential of a host; the one before is good until the next.
+    """Takes a new credential of a host; the one before is good until the next.  Once more is no change.
 
     Raises Conflict for a host that never joined.
     """
@@ -56,6 +58,8 @@ def decide_rotate(d: Decision, host: str, credential_digest: str) -> HostKey:
     if key is None or not key.digests:
         text = f"Host {host} has not joined by a token, so that it has no credential of its own to replace."
         raise Conflict(text, fault="HostNotJoined")
+    if credential_digest == key.digests[0]:
+        return key
     return d.draft.update(key, d.now, digests=(credential_digest, key.digests[0]))
 
 

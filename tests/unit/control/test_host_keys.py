@@ -58,7 +58,20 @@ def test_a_token_is_good_once_and_for_its_time() -> None:
     invite(cloud)
     join(cloud)
     with pytest.raises(UserError, match="used before"):
+        join(cloud, credential="two")
+
+
+def test_joining_and_changing_once_more_as_an_answer_may_be_lost_is_no_change() -> None:
+    cloud = Cloud()
+    invite(cloud)
+    for _ in range(2):
         join(cloud)
+    for _ in range(2):
+        cloud.decide(lambda d: decide_rotate(d, "daisy", digest("two")), ADMIN)
+    assert (may_speak(key(cloud), "one"), may_speak(key(cloud), "two")) == (True, True)
+    cloud.decide(lambda d: decide_revoke(d, "daisy"), ADMIN)
+    with pytest.raises(UserError):
+        join(cloud, credential="two")
 
 
 def test_an_invitation_leaves_what_a_host_speaks_with_until_it_joins_anew() -> None:

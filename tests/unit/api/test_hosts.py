@@ -136,6 +136,11 @@ class Cloud:
         headers = {"X-Auth-Token": self.tokens[name]}
         return self.client.patch(f"/netglass/v1/hosts/{host}", json=body, headers=headers)
 
+    def invite(self, host: str, server: str) -> int:
+        headers = {"X-Auth-Token": self.tokens["admin"]}
+        answer = self.client.post(f"/netglass/v1/hosts/{host}/token", json={"servers": [server]}, headers=headers)
+        return int(answer.status_code)
+
     def port(self) -> Port:
         found = self.store.snapshot.get(Port, "p1")
         assert found is not None
@@ -378,6 +383,19 @@ def test_wait_that_ends_too_early_tells_who_is_behind_and_why(cloud: Cloud) -> N
     assert answer.status_code == 503
     assert "compute1 (at 0, heard at" in answer.json()["error"]["message"]
     assert "links /tap1: EBUSY" in answer.json()["error"]["message"]
+
+
+def test_wait_says_who_is_paused(cloud: Cloud) -> None:
+    cloud.register("compute1", HYPERVISOR)
+    cloud.report("compute1", report(at=0))
+    cloud.pause("compute1", {"paused": True})
+    answer = cloud.ask("/wait?host=compute1&timeout=0.01")
+    assert "compute1 (paused, at 0, heard at" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("url", "status"), [("https://0.0.0.0:9696", 409), ("https://[::]", 409), ("https://c", 201)])
+def test_a_token_names_servers_that_a_host_can_reach(cloud: Cloud, url: str, status: int) -> None:
+    assert cloud.invite("daisy", url) == status
 
 
 def test_secrets_stay_out_of_what_a_server_prints_of_itself(cloud: Cloud) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -14,7 +16,7 @@ from starlette.responses import Response
 from netglass.api.edge import UNREADABLE, read_body, reply
 from netglass.api.hosts import named_host
 from netglass.api.operations.desk import Desk, now
-from netglass.base.errors import Invalid, Unavailable
+from netglass.base.errors import Conflict, Invalid, Unavailable
 from netglass.base.fresh import Fresh
 from netglass.control.decision import Decision
 from netglass.control.host_keys import decide_invite, decide_revoke, digest
@@ -72,13 +74,17 @@ class Hosts:
             wanted = msgspec.json.decode(await read_body(request), type=_Invite, strict=True)
         except UNREADABLE as error:
             raise Invalid(f"The body must be an object with servers, a list of URLs: {error}.") from None
+        servers = wanted.servers or (self._services.public_url,)
+        if unreachable := next((url for url in servers if _is_any(url)), ""):
+            remedy = "name one with --server, or set public_url and tls_names in this server's configuration"
+            raise Conflict(f"No other host reaches a server by {unreachable}: {remedy}.", fault="ServerUnnamed")
         token = secrets.token_urlsafe(24)
         expires_at = (datetime.now(UTC) + TOKEN_LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ")
         await self._services.commit(caller, lambda d: decide_invite(d, host, digest(token), expires_at))
         tls = self._services.tls
         invitation = Invitation(
             host=host,
-            server=wanted.servers or (self._services.public_url,),
+            server=servers,
             ca=tls.fingerprint if tls is not None else "",
             token=token,
         )
@@ -134,3 +140,11 @@ class Hosts:
             "failing": report.failing if report is not None else (),
             "unread": report.unread if report is not None else (),
         }
+
+
+def _is_any(url: str) -> bool:
+    """Says whether a URL names no host but every address, as that of a server that listens on 0.0.0.0 does."""
+    try:
+        return ip_address(urlsplit(url).hostname or "").is_unspecified
+    except ValueError:
+        return False

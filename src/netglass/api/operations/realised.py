@@ -10,6 +10,7 @@ from starlette.responses import Response
 from netglass.api.edge import reply
 from netglass.api.operations.desk import Desk
 from netglass.base.errors import Invalid, Unavailable
+from netglass.model.resources import Host
 
 WAIT_DEFAULT_S = 30.0
 WAIT_MOST_S = 300.0
@@ -65,7 +66,9 @@ class Realised:
         failing = "; ".join(f"{f.kind} {f.key}: {f.evidence}" for f in report.failing[:3])
         more = f", failing {failing}" if failing else ""
         more += f", does not understand {'; '.join(report.unread[:3])}" if report.unread else ""
-        return f"{host} (at {report.realised_revision}, heard at {heard.at}{more})"
+        row = self._services.store.snapshot.get(Host, host)
+        paused = "paused, " if row is not None and row.paused else ""
+        return f"{host} ({paused}at {report.realised_revision}, heard at {heard.at}{more})"
 
 
 def _revision(text: str, newest: int) -> int:

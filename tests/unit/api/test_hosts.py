@@ -389,8 +389,7 @@ def test_wait_says_who_is_paused(cloud: Cloud) -> None:
     cloud.register("compute1", HYPERVISOR)
     cloud.report("compute1", report(at=0))
     cloud.pause("compute1", {"paused": True})
-    answer = cloud.ask("/wait?host=compute1&timeout=0.01")
-    assert "compute1 (paused, at 0, heard at" in answer.json()["error"]["message"]
+    assert "compute1 (paused, at 0, heard at" in cloud.ask("/wait?timeout=0.01").json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("url", "status"), [("https://0.0.0.0:9696", 409), ("https://[::]", 409), ("https://c", 201)])

@@ -36,7 +36,7 @@ def decide_join(d: Decision, host: str, token: str, credential_digest: str) -> H
     Raises Forbidden when there is none, it is another, or it is too late.
     """
     key = d.snapshot.get(HostKey, host)
-    if key is not None and not key.revoked and not key.token_digest and key.digests == (credential_digest,):
+    if key is not None and not key.token_digest and _is_newest(key, credential_digest):
         return key
     wanted = key.token_digest if key is not None else ""
     if key is None or not wanted or not hmac.compare_digest(wanted, digest(token)):
@@ -58,7 +58,7 @@ def decide_rotate(d: Decision, host: str, credential_digest: str) -> HostKey:
     if key is None or not key.digests:
         text = f"Host {host} has not joined by a token, so that it has no credential of its own to replace."
         raise Conflict(text, fault="HostNotJoined")
-    if credential_digest == key.digests[0]:
+    if _is_newest(key, credential_digest):
         return key
     return d.draft.update(key, d.now, digests=(credential_digest, key.digests[0]))
 
@@ -69,6 +69,10 @@ def decide_revoke(d: Decision, host: str) -> HostKey:
     if key is None:
         raise NotFound(f"Host {host} was not added by a token.", fault="HostNotFound")
     return d.draft.update(key, d.now, digests=(), token_digest="", expires_at="", revoked=True)
+
+
+def _is_newest(key: HostKey, credential_digest: str) -> bool:
+    return bool(key.digests) and hmac.compare_digest(key.digests[0], credential_digest)
 
 
 def may_speak(key: HostKey, credential: str) -> bool:

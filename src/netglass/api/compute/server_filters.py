@@ -106,7 +106,8 @@ def _ordered(call: Call, rows: list[Server]) -> list[Server]:
 
 
 def _texts(call: Call, server: Server) -> list[str]:
-    return [entry["addr"] for found in addresses_of(server, call.snapshot).values() for entry in found]
+    entries = (entry for found in addresses_of(server, call.snapshot).values() for entry in found)
+    return [entry["addr"] for entry in entries if entry["OS-EXT-IPS:type"] == "fixed"]  # as Nova's ip and ip6 are
 
 
 def _finds(wanted: str, text: str) -> bool:

@@ -102,23 +102,28 @@ def whole_server(call: Call, server: Server, snapshot: Snapshot) -> dict[str, An
 
 
 def addresses_of(server: Server, snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
-    """Gives a server's addresses by the name of their network, in the order of its interfaces."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    """Gives a server's addresses by the name of their network, interface by interface, floating ones after its own."""
+    own: dict[str, list[dict[str, Any]]] = {}
+    floating: dict[str, list[dict[str, Any]]] = {}
     for port_id in server.port_ids:
         port = snapshot.get(Port, port_id)
         network = snapshot.get(Network, port.network_id) if port is not None else None
         if port is None or network is None or port.device_id != server.id:
             continue  # deleted behind the server's back, as Networking allows
         for fixed in port.fixed_ips:
-            found.setdefault(network.name, []).append(
-                {
-                    "addr": fixed.ip_address,
-                    "version": 6 if ":" in fixed.ip_address else 4,
-                    "OS-EXT-IPS:type": "fixed",
-                    "OS-EXT-IPS-MAC:mac_addr": port.mac_address,
-                }
-            )
-    return found
+            own.setdefault(network.name, []).append(_address(fixed.ip_address, "fixed", port))
+        for row in snapshot.rows("floating_ips_by_port", port.id):
+            floating.setdefault(network.name, []).append(_address(row.floating_ip_address, "floating", port))
+    return {name: found + floating.get(name, []) for name, found in own.items()}
+
+
+def _address(address: str, kind: str, port: Port) -> dict[str, Any]:
+    return {
+        "addr": address,
+        "version": 6 if ":" in address else 4,
+        "OS-EXT-IPS:type": kind,
+        "OS-EXT-IPS-MAC:mac_addr": port.mac_address,
+    }
 
 
 def _flavor(call: Call, server: Server, snapshot: Snapshot) -> dict[str, Any]:

@@ -453,6 +453,30 @@ def test_addresses_alone(lab: Lab) -> None:
     assert found == {"net1": [{"addr": "10.0.0.3", "version": 4}]}
 
 
+def test_floating_addresses_stand_after_the_own_ones_and_are_not_searched(lab: Lab, admin: Client) -> None:
+    public = admin.post("/v2.0/networks", json={"network": {"router:external": True}}).json()["network"]["id"]
+    outer = {"network_id": public, "cidr": "203.0.113.0/24", "ip_version": 4}
+    assert admin.post("/v2.0/subnets", json={"subnet": outer}).status_code == 201
+    gateway = {"router": {"external_gateway_info": {"network_id": public}}}
+    router = lab.demo.post("/v2.0/routers", json=gateway).json()["router"]["id"]
+    subnet = lab.demo.get(f"/v2.0/subnets?network_id={lab.network}").json()["subnets"][0]["id"]
+    added = lab.demo.put(f"/v2.0/routers/{router}/add_router_interface", json={"subnet_id": subnet})
+    assert added.status_code == 200, added.text
+    server = lab.running()
+    port = lab.demo.get(f"/v2.0/ports?device_id={server}").json()["ports"][0]
+    wanted = {"floatingip": {"floating_network_id": public, "port_id": port["id"]}}
+    made = lab.demo.post("/v2.0/floatingips", json=wanted).json()["floatingip"]
+    own = port["fixed_ips"][0]["ip_address"]
+
+    shown = [(e["addr"], e["OS-EXT-IPS:type"], e["version"]) for e in lab.show(server)["addresses"]["net1"]]
+    assert shown == [(own, "fixed", 4), (made["floating_ip_address"], "floating", 4)]
+    assert {e["OS-EXT-IPS-MAC:mac_addr"] for e in lab.show(server)["addresses"]["net1"]} == {port["mac_address"]}
+    assert names(lab.demo, f"?ip={own}$") == ["web"]
+    assert names(lab.demo, f"?ip={made['floating_ip_address']}") == []
+    lab.demo.put(f"/v2.0/floatingips/{made['id']}", json={"floatingip": {"port_id": None}})
+    assert [e["addr"] for e in lab.show(server)["addresses"]["net1"]] == [own]
+
+
 def test_there_are_no_screens_and_no_volumes(lab: Lab) -> None:
     server = lab.running()
     console = {"remote_console": {"protocol": "vnc", "type": "novnc"}}

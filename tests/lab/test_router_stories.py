@@ -99,6 +99,24 @@ def test_guests_on_two_networks_meet_at_a_router_on_one_host_and_on_two(lab: Tes
     settled(lab)
 
 
+def test_a_network_too_small_for_ipv6_is_served_like_any_other_and_harms_none(lab: TestLab, cloud: Cloud) -> None:  # noqa: F811
+    red, small = cloud.network("10.0.1.0/24", "red"), cloud.network("10.0.2.0/24", "small", mtu=576)
+    cloud.router(red, small, outside=False)
+    one, two = cloud.guest("one", red, "compute1"), cloud.guest("two", small, "compute2")
+    assert " mtu 576 " in lab.inside(two.id, "ip", "link", "show", "dev", "eth0")
+    until(lambda: cloud.ping(one, two.address, count=1).received, 5, "the router is there")
+    for guest in (one, two):
+        url = "http://169.254.169.254/openstack/latest/meta_data.json"
+        assert guest.id in lab.inside(guest.id, "curl", "-sSf", "-m", "10", url)
+    settled(lab)
+
+    for mtu in (1400, 1000):  # the devices gain IPv6, and lose it
+        assert cloud.api.call("PUT", f"/v2.0/networks/{small}", {"network": {"mtu": mtu}})[0] == 200
+        settled(lab)
+        assert lab.operator("wait", "--timeout", "20").returncode == 0
+        assert cloud.ping(one, two.address).lost == 0
+
+
 def test_the_internet_calls_a_guest_by_its_floating_ip_and_the_guest_sees_who_calls(
     lab: TestLab,
     cloud: Cloud,  # noqa: F811

@@ -24,7 +24,7 @@ import msgspec
 from netglass.base.eui64 import link_local
 from netglass.compile.place import Place
 from netglass.desired.state import Daemon, Diagnostic, File, Thing
-from netglass.model.resources import Port, Router, Subnet, ref
+from netglass.model.resources import IPV6_MIN_MTU, Port, Router, Subnet, ref
 
 OWNER = "advertising"
 
@@ -32,7 +32,6 @@ _SLAAC, _STATELESS, _STATEFUL = "slaac", "dhcpv6-stateless", "dhcpv6-stateful"
 _LEAST_S, _MOST_S = 30, 100  # between unsolicited advertisements; Neutron's own
 _MOST_SERVERS = 10
 _PREFIX = 64  # of link-local addresses
-_LEAST_MTU = 1280  # bytes; RFC 8200, section 5
 
 
 class Advertised(msgspec.Struct, frozen=True):
@@ -102,7 +101,7 @@ def _interface(one: Advertised) -> str:
         f"MinRtrAdvInterval {_LEAST_S};",
         f"MaxRtrAdvInterval {_MOST_S};",
         f"AdvRASrcAddress {{ {one.own[0].partition('/')[0]}; }};",
-        *([f"AdvLinkMTU {one.mtu};"] if one.mtu >= _LEAST_MTU else []),
+        *([f"AdvLinkMTU {one.mtu};"] if one.mtu >= IPV6_MIN_MTU else []),
         *(["AdvManagedFlag on;"] if _STATEFUL in modes else []),
         *(["AdvOtherConfigFlag on;"] if _STATELESS in modes else []),
         # Two intervals, the most that radvd takes without a warning; its default lets one lost packet matter.

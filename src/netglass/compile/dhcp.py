@@ -87,7 +87,8 @@ def _wire(server: DhcpServer) -> Iterator[Thing]:
     yield from tagged(server.place, server.port, tap, OWNER)
     # Subnets of a network reach each other through routers only, and no guest may give the server a route.
     yield Sysctl(owner=OWNER, intent=intent, netns=netns, name="net/ipv4/ip_forward", value="0")
-    yield Sysctl(owner=OWNER, intent=intent, netns=netns, name=f"net/ipv6/conf/{tap}/accept_ra", value="0")
+    if server.carried.network.carries_ipv6:
+        yield Sysctl(owner=OWNER, intent=intent, netns=netns, name=f"net/ipv6/conf/{tap}/accept_ra", value="0")
     # The store gave each address out once: the first DHCPv6 request need not wait while the server asks around.
     yield Sysctl(owner=OWNER, intent=intent, netns=netns, name="net/ipv6/conf/default/accept_dad", value="0")
 

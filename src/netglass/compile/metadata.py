@@ -25,7 +25,7 @@ from ipaddress import ip_address, ip_network
 from netglass.compile.haproxy import LINK_LOCAL, Proxy, RefusedWord, render
 from netglass.compile.place import Place
 from netglass.desired.state import Address, Daemon, Diagnostic, File, Thing
-from netglass.model.resources import Port, Subnet
+from netglass.model.resources import Network, Port, Subnet
 from netglass.model.snapshot import ROUTER_INTERFACES
 
 OWNER = "metadata"
@@ -110,6 +110,9 @@ def router_proxy(
 
 def _is_found_at(place: Place, port: Port) -> bool:
     """Says whether it is the port at which a network's guests find their metadata link-locally."""
+    network = place.snapshot.get(Network, port.network_id)
+    if network is not None and not network.carries_ipv6:
+        return False
     for index in ("router_ports_by_network", "dhcp_ports_by_network"):
         rows: list[Port] = place.snapshot.rows(index, port.network_id)
         there = [one for one in rows if one.host_id]

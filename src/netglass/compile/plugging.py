@@ -115,7 +115,7 @@ def _outside(place: Place, port: Port, hybrid: bool) -> Iterator[Thing]:
 def _native(place: Place, port: Port, server: Server) -> Iterator[Thing]:
     intent, tap = (ref(port), ref(server)), tap_name(port.id)
     yield Link(owner=OWNER, intent=intent, name=tap, form="tap", mtu=mtu_of(place, port))
-    yield silent(OWNER, intent, tap)
+    yield from _silent(place, port, intent, tap)
     if place.userspace:
         yield from deaf(OWNER, intent, tap)
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=tap, external_ids=switch_ids(port))
@@ -131,11 +131,16 @@ def _hybrid(place: Place, port: Port, server: Server) -> Iterator[Thing]:
     yield Link(owner=OWNER, intent=intent, name=qvo, form="veth", peer=qvb, mtu=mtu, tx_checksum=whole)
     if runs_here(place, server):
         yield Link(owner=OWNER, intent=intent, name=tap, form="tap", mtu=mtu, master=qbr)
-        yield silent(OWNER, intent, tap)
-    for device in (qbr, qvb, qvo):
-        yield silent(OWNER, intent, device)
+        yield from _silent(place, port, intent, tap)
+    yield from _silent(place, port, intent, qbr, qvb, qvo)
     yield from deaf(OWNER, intent, qbr)
     if place.userspace:
         yield from deaf(OWNER, intent, qvo)
     yield SwitchPort(owner=OWNER, intent=intent, bridge=INTEGRATION, name=qvo, external_ids=switch_ids(port))
     yield from tagged(place, port, qvo, OWNER)
+
+
+def _silent(place: Place, port: Port, intent: tuple[str, ...], *devices: str) -> Iterator[Thing]:
+    carried = place.carried.get(port.network_id)
+    if carried is None or carried.network.carries_ipv6:
+        yield from (silent(OWNER, intent, device) for device in devices)

@@ -169,7 +169,8 @@ def _wire(routing: _Routing, leg: _Leg) -> Iterator[Thing]:
     yield Link(owner=OWNER, intent=intent, netns=netns, name=device, form="internal", mac=mac, mtu=mtu)
     # No neighbour may give the router an address or a route, but for the way out where nothing else is named.
     heeding = (("accept_ra", "2"), ("autoconf", "0"))  # 2: although it forwards
-    for setting, value in heeding if outside and _learns_gateway(leg) else (("accept_ra", "0"),):
+    heard = heeding if outside and _learns_gateway(leg) else (("accept_ra", "0"),)
+    for setting, value in heard if leg.carried.network.carries_ipv6 else ():
         yield Sysctl(owner=OWNER, intent=intent, netns=netns, name=f"net/ipv6/conf/{device}/{setting}", value=value)
     six = _advertised(leg) if not outside else None
     for cidr in (*(cidr for cidr, _ in leg.addresses), *(six.own if six is not None else ())):

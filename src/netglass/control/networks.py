@@ -29,13 +29,10 @@ from netglass.control.visibility import (
     require_delete,
     require_update,
 )
-from netglass.model.resources import Network, Port
+from netglass.model.resources import IPV6_MIN_MTU, Network, Port
 
 IPV4_MIN_MTU = 68
 """Bytes; RFC 791."""
-
-IPV6_MIN_MTU = 1280
-"""Bytes; RFC 8200."""
 
 _PLAIN = frozenset({"name", "description", "admin_state_up", "shared", "port_security_enabled", "external"})
 _PROVIDER = ("network_type", "physical_network")

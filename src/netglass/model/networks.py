@@ -15,6 +15,10 @@ TUNNEL_TYPES = tuple(TUNNEL_ID_MAX)
 """Network types whose frames travel between hosts in tunnels."""
 
 
+IPV6_MIN_MTU = 1280
+"""Bytes that every link must carry whole to carry IPv6 (RFC 8200, section 5)."""
+
+
 class Network(Described, frozen=True, kw_only=True, omit_defaults=True):
     """A network: one broadcast domain over all hosts."""
 
@@ -29,6 +33,11 @@ class Network(Described, frozen=True, kw_only=True, omit_defaults=True):
     port_security_enabled: bool = True
     availability_zone_hints: tuple[str, ...] = ()
     external: bool = False  # router:external; everybody may reach out through it, and have addresses of it
+
+    @property
+    def carries_ipv6(self) -> bool:
+        """Says whether its MTU is enough for IPv6: on a device with less, Linux has no address and no setting of it."""
+        return self.mtu >= IPV6_MIN_MTU
 
 
 class AddressRange(msgspec.Struct, frozen=True):

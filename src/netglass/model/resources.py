@@ -24,6 +24,7 @@ from netglass.model.identity import User as User
 from netglass.model.instances import Flavor as Flavor
 from netglass.model.instances import Image as Image
 from netglass.model.instances import Server as Server
+from netglass.model.networks import IPV6_MIN_MTU as IPV6_MIN_MTU
 from netglass.model.networks import TUNNEL_ID_MAX as TUNNEL_ID_MAX
 from netglass.model.networks import TUNNEL_TYPES as TUNNEL_TYPES
 from netglass.model.networks import AddressRange as AddressRange

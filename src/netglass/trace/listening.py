@@ -18,6 +18,7 @@ from netglass.trace.result import Detail, Step
 
 _BIND = re.compile(r"^\s*bind (\S+):(\d+)(?: interface (\S+))?\s*$", re.MULTILINE)
 _AGENT = re.compile(r"^\s*server agent unix@(\S+)", re.MULTILINE)
+_IPV4_RANGE = re.compile(r"--dhcp-range=set:[^,]*,[0-9.]+,")  # without one, dnsmasq does not open DHCP's port
 _DNS = 53
 
 
@@ -60,7 +61,7 @@ def is_refused(machine: Machine, netns: str, packet: Packet) -> bool:
 def _listens(machine: Machine, daemon: Daemon, packet: Packet) -> bool:
     if daemon.name.startswith("dnsmasq-"):
         if packet.port_dst == DHCP_SERVER:
-            return packet.ip_proto == UDP
+            return packet.ip_proto == UDP and any(_IPV4_RANGE.match(word) for word in daemon.argv)
         return packet.port_dst == _DNS and not is_flooded(packet.eth_dst)
     if packet.ip_proto != TCP:
         return False

@@ -1,4 +1,4 @@
-"""Below the least MTU of IPv6, Linux has no IPv6 on a device: nothing may be wanted of it there, and the rest stands."""
+"""Below the least MTU of IPv6, Linux has no IPv6 on a device: nothing of it is wanted there, and the rest stands."""
 
 from __future__ import annotations
 

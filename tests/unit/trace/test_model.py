@@ -56,6 +56,16 @@ def test_every_reason_to_drop_a_packet_is_written_down() -> None:
     assert used == set(CODES)
 
 
+def test_where_there_is_ipv6_alone_nobody_hears_a_search_for_dhcp() -> None:
+    cloud = TraceCloud()
+    six = cloud.network("six", "2001:db8:1::/64")
+    cloud.port("dhcp of six", six, "control", "2001:db8:1::2", device_owner="network:dhcp")
+    cloud.guest("vm1", six, "compute1", "2001:db8:1::11")
+    trace = trace_model(cloud.snapshot, Wish("vm1", "dhcp", "dhcp"))
+    assert not trace.delivered
+    assert "nobody there listens on UDP port 67" in trace.why
+
+
 def test_ends_are_named_by_id(cloud: TraceCloud) -> None:
     trace = trace_model(cloud.snapshot, Wish(cloud.server_of("vm1"), cloud.port_of("vm2")))
     assert trace.delivered

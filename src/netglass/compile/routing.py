@@ -110,8 +110,7 @@ def _route(place: Place, router: Router, ports: list[Port]) -> Iterator[Thing | 
     yield from _space(routing)
     for leg in routing.legs:
         yield from _wire(routing, leg)
-    yield from _default_routes(routing)
-    yield from _extra_routes(routing)
+    yield from _routes(routing)
     yield from _translate(routing)
     if routing.inside:
         yield from router_proxy(place, router.id, routing.netns, ((leg.port, leg.device) for leg in routing.inside))
@@ -206,7 +205,15 @@ def _tagged_outside(leg: _Leg, bridge: str) -> Iterator[Thing]:
         yield flow(OWNER, intent, (bridge, tables.NOT_WIRED), Match(in_port=leg.device), DROP)
 
 
-def _default_routes(routing: _Routing) -> Iterator[Thing]:
+def _routes(routing: _Routing) -> Iterator[Route]:
+    """Gives the routes that the router's owner named, then those of its gateway to where none of them leads."""
+    named = list(_extra_routes(routing))
+    yield from named
+    taken = {route.destination for route in named}
+    yield from (route for route in _default_routes(routing) if route.destination not in taken)
+
+
+def _default_routes(routing: _Routing) -> Iterator[Route]:
     """Gives a default route for each family, and routes to what else lies on the external network."""
     leg = routing.outside
     if leg is None:
@@ -235,7 +242,7 @@ def _default_routes(routing: _Routing) -> Iterator[Thing]:
             yield Route(owner=OWNER, intent=because, netns=netns, destination=str(network), device=device)
 
 
-def _extra_routes(routing: _Routing) -> Iterator[Thing]:
+def _extra_routes(routing: _Routing) -> Iterator[Route]:
     intent = (ref(routing.router),)
     for route in routing.router.routes:
         hop, destination = _read(ip_address, route.nexthop), _read(ip_network, route.destination)

@@ -15,6 +15,7 @@
     vlan_networks = ["external"]            # open to VLANs by an administrator alone; none by default
     tenant_network_types = ["vlan"]         # what projects get, in this order: vlan, gre, vxlan, geneve
     tunnel_ranges = { gre = [1, 1000] }     # tunnel ids that projects get, by type
+    dhcp_agents_per_network = 2             # DHCP servers of a network, as far as there are network hosts; 1 by default
 
 PostgreSQL's URL takes libpq's parameters, such as ``?sslmode=verify-full&passfile=/etc/netglass/pgpass``.  A password
 may stand in it where nobody else can read this file.  Any number of servers may be over one PostgreSQL; all of them

@@ -174,6 +174,7 @@ def _server_settings(topology: Topology, subnet: str) -> dict[str, Any]:
         "vlan_networks": topology.cloud.vlan_networks,
         "tunnel_ranges": topology.cloud.tunnel_ranges,
         "overlay_ip_version": topology.cloud.overlay_ip_version,
+        "dhcp_agents_per_network": topology.cloud.dhcp_agents_per_network,
     }
     return {
         "listen": "0.0.0.0",  # in the host's own namespace: management network and uplink

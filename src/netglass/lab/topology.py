@@ -146,13 +146,14 @@ class ExternalSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What the API is set to.
 
-    tenant_network_types  types that projects' networks get, tried in this order
-    vlan_ranges           physical network -> first and last VLAN that projects get
-    vlan_networks         physical networks besides, on which an administrator alone makes VLANs
-    tunnel_ranges         tunnel type -> first and last tunnel id that projects get
-    overlay_ip_version    of the tunnels' addresses: 4 or 6; the MTU follows from it
-    public                the external network; absent: none is made
-    database              URL of a PostgreSQL, reached by its socket on the machine; empty: a file of the server's
+    tenant_network_types     types that projects' networks get, tried in this order
+    vlan_ranges              physical network -> first and last VLAN that projects get
+    vlan_networks            physical networks besides, on which an administrator alone makes VLANs
+    tunnel_ranges            tunnel type -> first and last tunnel id that projects get
+    overlay_ip_version       of the tunnels' addresses: 4 or 6; the MTU follows from it
+    dhcp_agents_per_network  DHCP servers that a network gets, as far as there are network hosts
+    public                   the external network; absent: none is made
+    database                 URL of a PostgreSQL, reached by its socket on the machine; empty: a file of the server's
     """
 
     tenant_network_types: tuple[str, ...] = ("vlan",)
@@ -160,6 +161,7 @@ class CloudSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     vlan_networks: tuple[str, ...] = ()
     tunnel_ranges: dict[str, tuple[int, int]] = {}
     overlay_ip_version: Literal[4, 6] = 4
+    dhcp_agents_per_network: int = 1
     public: ExternalSpec | None = None
     database: str = ""
 
@@ -346,6 +348,8 @@ def _cloud_faults(cloud: CloudSpec, segments: dict[str, Segment]) -> list[str]:
             found.append(f"cloud.tunnel_ranges.{kind}: is none of {', '.join(TUNNEL_TYPES)}.")
         elif not 1 <= first <= last < 1 << 24:
             found.append(f"cloud.tunnel_ranges.{kind}: {first} to {last} is no range within 1 to {(1 << 24) - 1}.")
+    if cloud.dhcp_agents_per_network < 1:
+        found.append(f"cloud.dhcp_agents_per_network: {cloud.dhcp_agents_per_network} is less than 1.")
     if cloud.public is not None:
         found += _public_faults(cloud.public, segments)
     if cloud.database and not cloud.database.startswith("postgresql://"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from netglass.agent.config import load_config
 from netglass.api.config import read_config
 from netglass.lab.places import LabPlace
@@ -16,13 +18,15 @@ VLAN = find_topology("vlan")
 
 
 def test_the_server_reads_its_settings_as_they_were_meant(tmp_path: Path) -> None:
-    (control, *_) = plan_hosts(VLAN, LabPlace("no-such-lab"), "198.18.0.4/30")
+    wanted = replace(VLAN, cloud=replace(VLAN.cloud, dhcp_agents_per_network=2))
+    (control, *_) = plan_hosts(wanted, LabPlace("no-such-lab"), "198.18.0.4/30")
     (tmp_path / "server.toml").write_text(control.etc["netglass/server.toml"][0])
 
     read = read_config(tmp_path / "server.toml")
 
     assert read.base_url == "http://198.18.0.6:9696"
     assert read.cloud.vlan_ranges == (("default", 1000, 1999),)
+    assert read.cloud.dhcp_agents_per_network == 2
     assert read.database == "sqlite:////var/lib/netglass/netglass.db"
 
 

@@ -86,6 +86,7 @@ def test_hosts_get_addresses_by_their_place_or_as_the_file_says() -> None:
         ("192.168.50.99", "192.168.50.11", "one has 192.168.50.11 on mgmt already"),
         ("[1000, 1999]", "[1999, 1000]", "1999 to 1000 is no range"),
         ("[1000, 1999]", "[1000, 5000]", "no range within 1 to 4094"),
+        ("cloud:", "cloud:\n  dhcp_agents_per_network: 0", "cloud.dhcp_agents_per_network: 0 is less than 1"),
         ("cidr: 192.168.50.0/24", "mtu: 100", "mtu: 100 is not within"),
         ("  two:", "  Two:", "a host's name is lower-case"),
     ],

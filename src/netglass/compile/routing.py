@@ -244,12 +244,18 @@ def _default_routes(routing: _Routing) -> Iterator[Route]:
 
 def _extra_routes(routing: _Routing) -> Iterator[Route]:
     intent = (ref(routing.router),)
+    connected = {ip_network(cidr, strict=False) for leg in routing.legs for cidr, _ in leg.addresses}
     for route in routing.router.routes:
         hop, destination = _read(ip_address, route.nexthop), _read(ip_network, route.destination)
         device = _towards(routing, hop) if hop is not None else ""
         if hop is None or destination is None or hop.version != destination.version or not device:
             text = f"Router {routing.router.id} has no way to {route.nexthop!r}, the next hop to {route.destination!r}."
             routing.complain("unreachable-nexthop", intent, text)
+            continue
+        if destination in connected:
+            # It would take the place of the kernel's own, which nobody brings back.
+            text = f"Router {routing.router.id} is on {destination} itself: its route by {route.nexthop} is left out."
+            routing.complain("connected-destination", intent, text)
             continue
         yield Route(
             owner=OWNER, intent=intent, netns=routing.netns, destination=str(destination), via=str(hop), device=device

@@ -27,5 +27,13 @@ def test_a_default_route_that_the_owner_names_stands_for_the_gateways() -> None:
     assert routes(HostRoute("0.0.0.0/0", "10.0.0.77")) == usual | {"0.0.0.0/0": "10.0.0.77"}
 
 
+def test_one_to_a_network_that_the_router_is_on_leaves_it_where_it_is() -> None:
+    for own in ("10.0.0.0/24", "203.0.113.0/24"):
+        inner, usual = HostRoute(own, "10.0.0.77"), routes()
+        assert own in str(ROUTED)
+        assert routes(inner) == usual
+    assert routes(HostRoute("10.0.0.128/25", "10.0.0.77")) == routes() | {"10.0.0.128/25": "10.0.0.77"}
+
+
 def test_one_that_leads_nowhere_leaves_the_gateways_alone() -> None:
     assert routes(HostRoute("0.0.0.0/0", "192.168.7.7")) == routes()

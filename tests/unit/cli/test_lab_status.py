@@ -24,6 +24,7 @@ UPLINK, SERVER = "127.77.0.0/30", "127.77.0.2"
 @pytest.fixture
 def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(places, "LABS", tmp_path)
+    monkeypatch.delenv("NETGLASS_LAB", raising=False)  # of whoever has a lab of their own in this shell
     return tmp_path
 
 

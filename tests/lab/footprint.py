@@ -34,7 +34,12 @@ for bridge in $(ovs-vsctl list-br); do
   ovs-vsctl list-ports $bridge | sed "s/^/port $bridge /"
 done
 ovs-vsctl --columns=name,tag -f csv --no-heading list port | sed 's/^/tag /'
-find /var/lib/neutron /run/netglass /var/lib/netglass /var/lib/nova -mindepth 1 | sed 's/^/file /'
+find /var/lib/neutron /run/netglass /var/lib/netglass /var/lib/nova -mindepth 1 \
+  | grep -v ^/run/netglass/rules | sed 's/^/file /'
+# A restarted agent keeps what it read of namespaces in which the one before it had nothing to look for.
+for space in $(ls /run/netglass/rules); do
+  test -e /run/netns/$space || echo "kept rules of no namespace $space"
+done
 ps -eo args= | grep -E '^(/usr/s?bin/)?(dnsmasq|haproxy|radvd)' | sort | sed 's/^/process /'
 """
 

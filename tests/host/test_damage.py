@@ -53,6 +53,13 @@ DAMAGES = {
     "its address is gone": Damage(_command("ip", "-n", NETNS, "address", "flush", "dev", DHCP_TAP)),
     "its address is another": Damage(_command("ip", "-n", NETNS, "address", "add", "10.0.0.3/24", "dev", DHCP_TAP)),
     "its route is gone": Damage(_command("ip", "-n", NETNS, "route", "delete", "default")),
+    "its network has no route": Damage(_command("ip", "-n", NETNS, "route", "delete", "10.0.0.0/24")),
+    "its network has another route": Damage(
+        _command("ip", "-n", NETNS, "route", "replace", "10.0.0.0/24", "dev", DHCP_TAP, "mtu", "1000")
+    ),
+    "its link-local network has no route": Damage(
+        _command("ip", "-n", NETNS, "-6", "route", "delete", "fe80::/64", "dev", DHCP_TAP)
+    ),
     # Loud: it may have just been started, and what ends at once is told.
     "dnsmasq is dead": Damage(lambda: shell("kill", "-9", shell("ip", "netns", "pids", NETNS).split()[0]), loud=True),
     "dnsmasq's host file is empty": Damage(lambda: Path(HOST_FILE).write_text("")),

@@ -27,6 +27,8 @@ _RECEIVE = 1 << 18
 _BATCH = 64  # messages in one send; their acknowledgements must fit the receive buffer
 _SOL_NETLINK, _NETLINK_EXT_ACK, _NETLINK_CAP_ACK, _NETLINK_GET_STRICT_CHK = 270, 11, 10, 12
 _NETLINK_ADD_MEMBERSHIP = 1
+_PROTOCOLS = (rt.RTPROT_BOOT, rt.RTPROT_STATIC, rt.RTPROT_KERNEL)
+_IP6_RT_PRIO_ADDRCONF = 256  # linux/ipv6_route.h
 _SIOCETHTOOL, _ETHTOOL_GTXCSUM, _ETHTOOL_STXCSUM = 0x8946, 0x16, 0x17
 _KINDS_BY_MESSAGE = {
     rt.NEWLINK: "links",
@@ -75,11 +77,15 @@ class DeviceAddress(msgspec.Struct, frozen=True):
 
 
 class RouteEntry(msgspec.Struct, frozen=True):
-    """A unicast route of the main table that somebody set (not the kernel, not a router advertisement)."""
+    """A unicast route of the main table that somebody set, or the kernel for an address (no router advertisement).
+
+    connected  the kernel's, to the network of an address on the device
+    """
 
     index: int
     destination: str
     via: str
+    connected: bool = False
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -127,7 +133,7 @@ class Netlink:
         return [found for body in bodies if (found := _address(body)) is not None]
 
     def routes(self) -> list[RouteEntry]:
-        """Gives the unicast routes of the main table whose protocol is boot or static."""
+        """Gives the unicast routes of the main table whose protocol is boot, static or kernel."""
         # Both families at once, and none of the local table's, which are most of what there would be to read.
         bodies = self._dump(rt.GETROUTE, rt.route_dump(rt.RT_TABLE_MAIN))
         return [found for body in bodies if (found := _route(body)) is not None]
@@ -228,9 +234,10 @@ def _address(body: bytes) -> DeviceAddress | None:
 
 
 @lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)
 def _route(body: bytes) -> RouteEntry | None:
     family, prefix, table, protocol, kind, found = rt.parse_route(body)
-    if kind != 1 or table != rt.RT_TABLE_MAIN or protocol not in (rt.RTPROT_BOOT, rt.RTPROT_STATIC):
+    if kind != 1 or table != rt.RT_TABLE_MAIN or protocol not in _PROTOCOLS:
         return None
     empty = bytes(4 if family == socket.AF_INET else 16)
     gateway = found.get(rt.RTA_GATEWAY)
@@ -238,6 +245,7 @@ def _route(body: bytes) -> RouteEntry | None:
         index=rt.number(found.get(rt.RTA_OIF)),
         destination=f"{ip_address(found.get(rt.RTA_DST, empty))}/{prefix}",
         via="" if gateway is None else str(ip_address(gateway)),
+        connected=protocol == rt.RTPROT_KERNEL,
     )
 
 
@@ -325,6 +333,17 @@ def add_route(index: int, destination: str, via: str = "") -> Change:
     """Sets the route to a destination, in place of another one to it."""
     family, prefix, attributes = _route_parts(index, destination, via)
     return Change(rt.NEWROUTE, rt.CREATE | rt.REPLACE, rt.route_body(family, prefix, attributes, on_link=not via))
+
+
+def add_connected_route(index: int, cidr: str) -> Change:
+    """Sets the route to an address's network, as the kernel does with the address; others to it stay."""
+    address = ip_interface(cidr)
+    family, prefix, attributes = _route_parts(index, str(address.network), "")
+    if address.version == 4:
+        attributes += rt.attribute(rt.RTA_PREFSRC, address.ip.packed)
+    else:
+        attributes += rt.u32(rt.RTA_PRIORITY, _IP6_RT_PRIO_ADDRCONF)
+    return Change(rt.NEWROUTE, rt.CREATE | rt.APPEND, rt.connected_route_body(family, prefix, attributes))
 
 
 def delete_route(index: int, destination: str, via: str = "") -> Change:

@@ -23,7 +23,7 @@ NETCONFA_RP_FILTER = 3
 NETCONF_SIZE = 4  # of netconfmsg, padded
 GROUP_IPV4_NETCONF, GROUP_IPV6_NETCONF = 24, 25
 
-REQUEST, ACK, DUMP, REPLACE, EXCLUSIVE, CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
+REQUEST, ACK, DUMP, REPLACE, EXCLUSIVE, CREATE, APPEND = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400, 0x800
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_IFALIAS, IFLA_GROUP, IFLA_NET_NS_FD, IFLA_EXT_MASK, IFLA_LINK_NETNSID = 20, 27, 28, 29, 37
@@ -33,9 +33,9 @@ VETH_INFO_PEER = 1
 IFLA_BR_FORWARD_DELAY, IFLA_BR_STP_STATE, IFLA_BR_MCAST_SNOOPING = 1, 5, 23
 
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_PROTO = 1, 2, 6, 11
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
 RT_TABLE_MAIN = 254
-RTPROT_BOOT, RTPROT_STATIC = 3, 4
+RTPROT_KERNEL, RTPROT_BOOT, RTPROT_STATIC = 2, 3, 4
 RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 253, 255
 
 IFF_UP = 0x1
@@ -81,6 +81,12 @@ def route_body(family: int, prefix: int, attributes: bytes, *, on_link: bool) ->
     """Packs an rtmsg of a unicast route in the main table, with protocol static."""
     scope = RT_SCOPE_LINK if on_link and family == 2 else 0  # IPv6 has no scopes
     return _ROUTE.pack(family, prefix, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, scope, 1, 0) + attributes
+
+
+def connected_route_body(family: int, prefix: int, attributes: bytes) -> bytes:
+    """Packs an rtmsg of a route as the kernel makes it for an address."""
+    scope = RT_SCOPE_LINK if family == 2 else 0
+    return _ROUTE.pack(family, prefix, 0, 0, RT_TABLE_MAIN, RTPROT_KERNEL, scope, 1, 0) + attributes
 
 
 def any_route_body(family: int, prefix: int, attributes: bytes) -> bytes:

@@ -4,6 +4,9 @@ In our namespaces whatever is not wanted goes, but for what the kernel made itse
 its own routes).  In the host's own namespace only what is wanted is looked at: the rest is the operator's.  An address
 that is wanted on one device there and found on another is moved: a NIC's own, once the NIC is on a bridge.
 
+With an address goes the kernel's route to its network.  Where somebody took that away the address counts as not set,
+and is given the route again.
+
 On an error it carries on with the next.
 """
 
@@ -13,6 +16,8 @@ import errno
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from ipaddress import ip_interface
 
 from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import NotThere, Work
@@ -20,7 +25,7 @@ from netglass.base.errors import ApplyError
 from netglass.desired.state import Address, HostState, Route, Thing
 from netglass.host import netlink
 from netglass.host.conversations import Conversations
-from netglass.host.netlink import Change, DeviceAddress, Netlink, RouteEntry
+from netglass.host.netlink import Change, Device, DeviceAddress, Netlink, RouteEntry
 
 
 class Inet:
@@ -31,6 +36,7 @@ class Inet:
     def __init__(self, marks: NamespaceMarks, conversations: Conversations) -> None:
         self._marks = marks
         self._conversations = conversations
+        self._cut_off: set[str] = set()  # addresses that are set, and whose network has no route
 
     def observe(self, desired: HostState) -> dict[str, tuple[Thing, ...]]:
         """Gives what is set in our namespaces, and of the host's own what `desired` names."""
@@ -41,18 +47,25 @@ class Inet:
         spaces = ours | {a.netns for a in desired.addresses} | {r.netns for r in desired.routes}
         addresses: list[Address] = []
         routes: list[Route] = []
+        self._cut_off.clear()
         for netns in spaces:
             try:
                 conversation = self._conversations.get(netns)
             except FileNotFoundError:
                 continue
-            name_of = {device.index: device.name for device in conversation.devices()}
-            for found in conversation.addresses():
+            devices = conversation.devices()
+            name_of = {device.index: device.name for device in devices}
+            set_here, entries = conversation.addresses(), conversation.routes()
+            cut_off = _cut_off(devices, set_here, entries)
+            for found in set_here:
                 address = _address(netns, found, name_of, wanted_addresses)
+                if found in cut_off and address.key in wanted_addresses:
+                    self._cut_off.add(address.key)
+                    continue
                 concerns = address.key in wanted_addresses or (netns, address.cidr) in placed
                 if concerns or (netns in ours and not _made_by_kernel(found, address)):
                     addresses.append(address)
-            for entry in conversation.routes():
+            for entry in [entry for entry in entries if not entry.connected]:
                 route = _route(netns, entry, name_of, wanted_routes)
                 if route.key in wanted_routes or netns in ours:
                     routes.append(route)
@@ -63,17 +76,21 @@ class Inet:
 
     def apply(self, work: Work) -> list[ApplyError]:
         """Sets addresses or routes."""
-        return self._change(work.wanted, netlink.add_address, netlink.add_route, "set", ())
+        return self._change(work.wanted, self._setting, netlink.add_route, "set", ())
 
     def remove(self, kind: str, things: tuple[Thing, ...], hurry: Callable[[], bool]) -> list[ApplyError]:
         """Takes addresses or routes away; those that went with their device or namespace are done."""
         gone = (errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH)
-        return self._change(things, netlink.delete_address, netlink.delete_route, "delete", gone)
+        return self._change(things, _deleting, netlink.delete_route, "delete", gone)
+
+    def _setting(self, index: int, address: Address) -> Change:
+        make = netlink.add_connected_route if address.key in self._cut_off else netlink.add_address
+        return make(index, address.cidr)
 
     def _change(
         self,
         things: Iterable[Thing],
-        address_change: Callable[[int, str], Change],
+        address_change: Callable[[int, Address], Change],
         route_change: Callable[[int, str, str], Change],
         what: str,
         ignore: tuple[int, ...],
@@ -98,7 +115,7 @@ class Inet:
                     if not ignore:
                         errors.append(NotThere(thing.kind, thing.key, f"there is no device {thing.device}"))
                 elif isinstance(thing, Address):
-                    changes.append((thing, address_change(index, thing.cidr)))
+                    changes.append((thing, address_change(index, thing)))
                 else:
                     changes.append((thing, route_change(index, thing.destination, thing.via)))
             errors += _send(conversation, changes, what, ignore)
@@ -118,6 +135,30 @@ def _send(
         for (thing, _), number in zip(changes, numbers, strict=True)
         if number and number not in ignore
     ]
+
+
+def _deleting(index: int, address: Address) -> Change:
+    return netlink.delete_address(index, address.cidr)
+
+
+def _cut_off(
+    devices: Iterable[Device], addresses: Iterable[DeviceAddress], entries: Iterable[RouteEntry]
+) -> set[DeviceAddress]:
+    """Gives the addresses on devices that are up to whose network the device has no route; a lone host is none."""
+    up = {device.index for device in devices if device.up}
+    connected = {(entry.index, entry.destination) for entry in entries if entry.connected}
+    return {
+        found
+        for found in addresses
+        if found.index in up
+        and not found.cidr.endswith(("/32", "/128"))
+        and (found.index, _network(found.cidr)) not in connected
+    }
+
+
+@lru_cache(maxsize=4096)
+def _network(cidr: str) -> str:
+    return str(ip_interface(cidr).network)
 
 
 def _made_by_kernel(found: DeviceAddress, address: Address) -> bool:

@@ -245,6 +245,15 @@ def test_without_an_agent_guests_are_told_so_at_once_and_the_next_one_takes_its_
     assert uuid_at("10.0.0.5") == "vm"
 
 
+def test_an_agent_goes_on_with_the_credential_that_its_host_is_given(chain: Chain) -> None:
+    credential = chain.directory / "credential"
+    own = credential.read_text()
+    credential.write_text("shut out")
+    assert ask("10.0.0.5")[0] == 500
+    credential.write_text(own)
+    assert uuid_at("10.0.0.5") == "vm"
+
+
 def test_an_agent_that_lost_its_socket_ends_to_be_started_anew(chain: Chain) -> None:
     assert chain.agent is not None
     chain.socket.unlink()

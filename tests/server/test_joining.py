@@ -16,7 +16,10 @@ from process import ServerProcess, StartServer
 
 from netglass.agent.config import Config, load_config
 from netglass.agent.server import Server, ServerError
+from netglass.agent.uplink import Uplink
 from netglass.model.protocol import Listed, Registration, decode_invitation, encode_invitation
+from netglass.model.resources import Host
+from support.pace import until
 
 pytestmark = pytest.mark.server
 
@@ -159,3 +162,21 @@ def test_a_host_that_is_shut_out_hears_nothing_more_and_joins_again_by_a_new_tok
 
     assert place.join(place.token()).returncode == 0
     place.register()
+
+
+def test_an_agent_that_runs_goes_on_with_the_credential_that_its_host_is_given(place: Place) -> None:
+    def paused() -> bool:
+        snapshot = uplink.take().snapshot
+        host = snapshot.get(Host, "daisy") if snapshot is not None else None
+        return host is not None and host.paused
+
+    place.join(place.token())
+    config = msgspec.structs.replace(place.config(), state_directory=str(place.directory))
+    uplink = Uplink(config, HYPERVISOR, lambda: None, {})
+    uplink.start()
+    until(lambda: uplink.take().snapshot)
+    assert place.netglass("host", "revoke", "daisy").returncode == 0
+    assert place.join(place.token()).returncode == 0
+    assert place.netglass("host", "pause", "daisy").returncode == 0
+    until(paused)
+    uplink.close()

@@ -1,4 +1,4 @@
-"""The agent's configuration: one TOML file, read once at start.
+"""The agent's configuration: one TOML file, read once at start; its host's secret may change later.
 
     host = "compute1"                        # as ports name it in binding:host_id; default: the machine's host name
     roles = ["hypervisor"]                   # hypervisor, network
@@ -27,6 +27,7 @@ from __future__ import annotations
 import os
 import socket
 import tomllib
+from contextlib import suppress
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
@@ -63,13 +64,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ca_file         certificate authority of an https server; empty: the system's
     run_directory   marks and state of processes; emptied by a reboot
     state_directory what must outlive a reboot
-    credential      the host's secret (model.protocol); never logged
+    credential      the host's secret (model.protocol), as it was at the start; never logged
+    credential_file where it stands, and where another one will; empty: it stands in the configuration
     """
 
     host: str
     roles: tuple[str, ...]
     server: tuple[str, ...]
     credential: str
+    credential_file: str = ""
     ca_file: str = ""
     availability_zone: str = "nova"
     address: str = ""
@@ -103,6 +106,13 @@ def load_config(path: Path) -> Config:
     return msgspec.structs.replace(config, **_machine(config))
 
 
+def newest_credential(config: Config) -> str:
+    """Gives the host's secret as it stands now: ``netglass agent rotate`` may have changed it since the start."""
+    with suppress(OSError):
+        return Path(config.credential_file).read_text().strip() or config.credential
+    return config.credential
+
+
 def host_settings(settings: Settings, datapath_type: str) -> HostSettings:
     """Gives the settings that the server is told, with the datapath type that was found."""
     fields = {name: getattr(settings, name) for name in HostSettings.__struct_fields__}
@@ -110,7 +120,7 @@ def host_settings(settings: Settings, datapath_type: str) -> HostSettings:
 
 
 def _credential(raw: dict[str, object], path: Path) -> str:
-    named = raw.pop("credential_file", None)
+    named = raw.get("credential_file")
     if named is None:
         source, text = path, raw.get("credential", "")
     else:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from netglass.agent.config import Config
+from netglass.agent.config import Config, newest_credential
 from netglass.agent.kept import Kept
 from netglass.agent.replica import Replica
 from netglass.agent.server import Server, ServerError
@@ -207,7 +207,7 @@ class Uplink:
 
     def _server(self, attempt: int) -> Server:
         url = self._config.server[attempt % len(self._config.server)]
-        return Server(url, self._config.host, self._config.credential, self._config.ca_file)
+        return Server(url, self._config.host, newest_credential(self._config), self._config.ca_file)
 
     # --- the thread that keeps
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from netglass.metadata.config import Config
+from netglass.metadata.config import Config, newest_credential
 from netglass.metadata.requests import BadRequest, GuestRequest, read_request
 from netglass.metadata.upstream import NoServer, Outage, Reply, Upstream
 from netglass.model.protocol import Instance, instance_signature
@@ -78,7 +78,7 @@ class Answering:
     def _find(self, request: GuestRequest) -> Instance:
         query = urlencode({request.place[0]: request.place[1], "address": request.address})
         path = f"/netglass/v1/hosts/{self._config.host}/instance?{query}"
-        reply = self._who.get(path, {"Authorization": f"Bearer {self._config.credential}"})
+        reply = self._who.get(path, {"Authorization": f"Bearer {newest_credential(self._config)}"})
         if reply.status == HTTPStatus.OK:
             return msgspec.json.decode(reply.body, type=Instance)
         said = reply.body[:300].decode(errors="replace")

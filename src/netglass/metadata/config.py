@@ -1,4 +1,4 @@
-"""The metadata agent's configuration: one TOML file, read once at start.
+"""The metadata agent's configuration: one TOML file, read once at start; its host's secret may change later.
 
     host = "network1"                          # as its agent is called; default: the machine's host name
     server = "http://192.168.50.11:9696"       # or several, tried in turn; on the management network
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -43,11 +44,12 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What one metadata agent is told.
 
-    servers     base URLs where it asks who has an address, tried in turn
-    metadata    base URLs of the metadata API, tried in turn
-    ca_file     certificate authority of https servers; empty: the system's
-    credential  the host's secret (model.protocol); never logged
-    secret      with which it signs; never logged
+    servers          base URLs where it asks who has an address, tried in turn
+    metadata         base URLs of the metadata API, tried in turn
+    ca_file          certificate authority of https servers; empty: the system's
+    credential       the host's secret (model.protocol), as it was at the start; never logged
+    credential_file  where it stands, and where another one will
+    secret           with which it signs; never logged
     """
 
     host: str
@@ -55,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metadata: tuple[str, ...]
     ca_file: str
     credential: str
+    credential_file: Path
     secret: str
     socket: str
     socket_group: str
@@ -79,11 +82,19 @@ def load_config(path: Path) -> Config:
         metadata=metadata,
         ca_file=_readable(path, read.ca_file),
         credential=_secret(path, "credential_file", read.credential_file),
+        credential_file=Path(read.credential_file),
         secret=_secret(path, "secret_file", read.secret_file),
         socket=read.socket,
         socket_group=read.socket_group,
         log_level=read.log_level,
     )
+
+
+def newest_credential(config: Config) -> str:
+    """Gives the host's secret as it stands now: ``netglass agent rotate`` may have changed it since the start."""
+    with suppress(OSError):
+        return config.credential_file.read_text().strip() or config.credential
+    return config.credential
 
 
 def _readable(path: Path, ca_file: str) -> str:

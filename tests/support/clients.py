@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from contextlib import ExitStack
 from functools import cache
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.testclient import TestClient
 
-_OPEN = ExitStack()  # for as long as the process lives
+_OPEN = ExitStack()  # for as long as the process lives, and while its threads still do
+atexit.register(_OPEN.close)
 
 
 class Client(TestClient):

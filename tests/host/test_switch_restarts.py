@@ -11,9 +11,13 @@ import pytest
 from hosted import kill_switch, on_a_host, shell, start_switch
 
 from netglass.agent.appliers.flows import Flows
+from netglass.agent.appliers.links import Links
+from netglass.agent.appliers.marks import NamespaceMarks
 from netglass.agent.appliers.protocol import NotThere, Work
+from netglass.agent.appliers.switch import Switch
 from netglass.agent.senses import Senses
-from netglass.desired.state import Bridge, Flow, HostState
+from netglass.desired.state import Bridge, Flow, HostState, SwitchPort
+from netglass.host.conversations import Conversations
 from netglass.host.ovsdb import Database
 from netglass.pipeline.cookies import MARK
 from netglass.pipeline.flows import Match
@@ -121,3 +125,20 @@ def test_a_bridge_that_can_be_asked_again_is_news_though_nothing_in_the_database
     heard: set[str] = set()
     until(lambda: "flows" in heard or heard.update(senses.wait(0.1)))
     senses.close()
+
+
+@on_a_host
+def test_a_device_that_a_switch_left_as_it_died_before_its_port_went_is_taken_away() -> None:
+    database, conversations = _made(), Conversations()
+    switch, links = Switch(database, conversations), Links(NamespaceMarks(Path("/run/marks")), conversations)
+    port = SwitchPort(owner="dhcp", intent=("port:1",), bridge="br-back", name="tap-left", type="internal")
+    assert switch.apply(Work(kind="switch_ports", add=(port,))) == []
+    kill_switch()
+    switch.remove("switch_ports", (port,), lambda: False)  # it waits in vain for the switch to follow
+    start_switch()
+    database.run()
+    assert "tap-left" not in database.ports()
+    left = links.observe(HostState(host="one"))["links"]
+    assert [link.key for link in left] == ["/tap-left"]
+    assert links.remove("links", left, lambda: False) == []
+    assert "tap-left" not in shell("ip", "link")

@@ -17,12 +17,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from netglass.agent.appliers.marks import ids_of, read_ids
+from netglass.agent.appliers.marks import ids_of, mark_of, read_ids
 from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.agent.appliers.switch_reading import observed_bridge, observed_port, observed_tag
 from netglass.base.errors import ApplyError
 from netglass.desired.state import DEAD_VLAN, Bridge, HostState, PortTag, SwitchPort, Thing
-from netglass.host import ovsdb
+from netglass.host import netlink, ovsdb
 from netglass.host.conversations import Conversations
 from netglass.host.netlink import Device
 from netglass.host.openflow import forget_translations
@@ -106,6 +106,7 @@ class Switch:
             bridges, ports = self._database.bridges(), self._database.ports()
             chunk = things[start : start + _CHUNK]
             planned = [(thing, self._removal(thing, bridges, ports)) for thing in chunk]
+            self._mark_devices([thing for thing, operations in planned if operations])
             errors += self._commit([(thing, operations) for thing, operations in planned if operations])
         return errors
 
@@ -164,6 +165,17 @@ class Switch:
             log.info("plugging in anew, as their devices are other ones: %s", ", ".join(row.name for row in lost))
             self._database.transact([one for row in lost for one in _drop_port(row, bridges)], _TIMEOUT_S)
         return {row.name: row.ofport for row in lost if row.ofport > 0}
+
+    def _mark_devices(self, doomed: Iterable[Thing]) -> None:
+        """Marks devices that the switch made for ports that go, and that nobody has moved to where they were wanted.
+
+        A userspace switch that dies now leaves them, and the next one knows nothing of them: `links` then does.
+        """
+        at_home = self._devices("")
+        ports = [port for port in doomed if isinstance(port, SwitchPort) and port.type == "internal"]
+        there = [(at_home[port.name].index, mark_of(port)) for port in ports if port.name in at_home]
+        if there:
+            self._conversations.get("").apply([netlink.set_link(index, alias=mark) for index, mark in there])
 
     def _look_anew(self) -> None:
         # Frames that come for a tunnel that is not there any more are handed to the host, which the userspace switch

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import httpx
 import yaml
 from cloud import Cloud, Guest, until
-from footprint import Footprint, leaks, of_cloud
+from footprint import leaks, of_cloud
 from labs import TestLab
 from losses import PROBE
 from processes import KINDS, Process, processes
@@ -40,7 +40,6 @@ from support.writes import Ledger
 SIGNALS = {"-9": signal.SIGKILL, "STOP": signal.SIGSTOP, "TERM": signal.SIGTERM}
 
 _SETTLED_S = 90.0
-_LET_GO_S = 5.0
 _TAIL_S = 4.0
 _BEHIND_S = 0.1
 _LEAST_GUESTS = 6
@@ -202,20 +201,8 @@ def kill_round(
     faults += load.ledger.contradictions(found(site.admin))
     clear(site.admin)
     faults += settle(site)
-    faults += _left(before, site.lab)
+    faults += leaks(before, of_cloud(site.lab))
     return Round(wiring, kills, losses, load.ledger, settled_s, faults)
-
-
-def _left(before: Footprint, lab: TestLab) -> list[str]:
-    """Gives what is there more or less than before, once a switch has had the time to let go of what it closed."""
-    left: list[str] = []
-
-    def nothing() -> bool:
-        left[:] = leaks(before, of_cloud(lab))
-        return not left
-
-    _in_time(nothing, time.monotonic() + _LET_GO_S)
-    return left
 
 
 def settle(site: Site) -> list[str]:

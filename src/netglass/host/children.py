@@ -217,8 +217,7 @@ def alive(child: Child, proc: Path = _PROC) -> bool:
 
 def _start_time(pid: int, proc: Path = _PROC) -> int | None:
     try:
-        with open(f"{proc}/{pid}/stat", "rb") as file:  # noqa: PTH123 - read often, and a Path takes longer
-            text = file.read().decode(errors="replace")
+        text = read_file(f"{proc}/{pid}/stat").decode(errors="replace")
     except OSError:
         return None
     # The name, field 2, is in parentheses and may hold spaces and parentheses itself.
@@ -313,6 +312,12 @@ def shorten(path: Path, *, above: int = 4 << 20, keep: int = 1 << 20) -> None:
             file.truncate(0)
         with path.open("ab") as file:
             file.write(rest)
+
+
+def read_file(path: str) -> bytes:
+    """Gives what a file holds; raises OSError."""
+    with open(path, "rb") as file:  # noqa: PTH123 - a network host reads hundreds a look, and a Path takes longer
+        return file.read()
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:

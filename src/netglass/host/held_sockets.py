@@ -7,8 +7,8 @@ waits for a grace period of RCU, 10 to 15 ms: with 100 ports a switch that is ki
 be gone, in which the next one cannot start and no packet passes.  So this process has a descriptor of each of
 them too, and does the waiting: when the switch has closed one, and when it has ended.  It reads nothing from
 them, and if it ends first nothing is different from before.  What it may not hold now it tries to at each look
-anew.  It is no thread of the agent's: programs that an
-agent starts would inherit the descriptors, and close them last.
+anew.  It is no thread of the agent's: programs that an agent starts would inherit the descriptors, and close them
+last.
 
 Source: pidfd_getfd(2), packet(7), proc(5); Linux, net/packet/af_packet.c (packet_release); decision 0021.
 """

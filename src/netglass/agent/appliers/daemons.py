@@ -29,7 +29,7 @@ from netglass.agent.appliers.protocol import NotThere, Work
 from netglass.base.errors import ApplyError
 from netglass.desired.state import Daemon, HostState, Thing
 from netglass.host import children
-from netglass.host.children import Child, Launch, LaunchError, State, Watched
+from netglass.host.children import Child, Launch, LaunchError, State, Watched, read_file
 from netglass.host.release import Held, release
 
 _SHORT_LIFE_S = 1.0
@@ -132,7 +132,7 @@ class Daemons:
         if netns:
             try:
                 there = os.stat(f"{self._namespaces}/{netns}")  # noqa: PTH116 - asked often, and a Path takes longer
-                here = os.stat(f"/proc/{pid}/ns/net")  # noqa: PTH116
+                here = os.stat(f"/proc/{pid}/ns/net")  # noqa: PTH116 - as above
             except OSError:
                 return False
             if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
@@ -245,14 +245,9 @@ def _digest(content: bytes) -> str:
 
 def _digest_of(path: str) -> str:
     try:
-        return _digest(_read(path))
+        return _digest(read_file(path))
     except OSError:
         return ""
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123 - a network host reads hundreds, and a Path takes longer
-        return file.read()
 
 
 def _devices(pid: int) -> dict[str, int]:
@@ -260,7 +255,7 @@ def _devices(pid: int) -> dict[str, int]:
     # socket there: "2\ttap26c9b807-7c:     1      V3".
     found: dict[str, int] = {}
     try:
-        lines = _read(f"/proc/{pid}/net/igmp").decode().splitlines()
+        lines = read_file(f"/proc/{pid}/net/igmp").decode().splitlines()
     except OSError:
         return found
     for line in lines[1:]:

@@ -253,7 +253,7 @@ def _extra_routes(routing: _Routing) -> Iterator[Route]:
             routing.complain("unreachable-nexthop", intent, text)
             continue
         if destination in connected:
-            # It would take the place of the kernel's own, which nobody brings back.
+            # It would take the place of the kernel's own, time and again.
             text = f"Router {routing.router.id} is on {destination} itself: its route by {route.nexthop} is left out."
             routing.complain("connected-destination", intent, text)
             continue
